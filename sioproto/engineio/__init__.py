@@ -1,0 +1,47 @@
+"""The Engine.IO machines and codecs, revision 4."""
+
+from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._message import Message, WsFrame
+from sioproto.engineio._outputs import (
+    CloseReason,
+    HttpRead,
+    HttpRespond,
+    MessageReceived,
+    SessionClosed,
+    SessionOpened,
+    SessionUpgraded,
+    WsAccept,
+    WsClose,
+    WsReject,
+    WsSend,
+)
+from sioproto.engineio._packet import Packet, PacketType, decode_packet, encode_packet
+from sioproto.engineio._payload import decode_payload, encode_payload
+from sioproto.engineio._request import Request
+from sioproto.engineio._server import EngineServer, EngineStatistics
+
+__all__ = [
+    "CloseReason",
+    "EngineServer",
+    "EngineStatistics",
+    "HttpRead",
+    "HttpRespond",
+    "Message",
+    "MessageReceived",
+    "Packet",
+    "PacketType",
+    "Request",
+    "ServerConfig",
+    "SessionClosed",
+    "SessionOpened",
+    "SessionUpgraded",
+    "WsAccept",
+    "WsClose",
+    "WsFrame",
+    "WsReject",
+    "WsSend",
+    "decode_packet",
+    "decode_payload",
+    "encode_packet",
+    "encode_payload",
+]

@@ -1,0 +1,65 @@
+"""The configuration of an Engine.IO server."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sioproto._config import check_config, is_count, is_number
+
+TRANSPORTS = ("polling", "websocket")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerConfig:
+    """Limits and times of an Engine.IO server. Times are seconds; the defaults are the reference's.
+
+    Raises:
+        ValueError: a field makes no sense; the message names it.
+    """
+
+    path: str = "/engine.io/"
+    """Requests whose path begins with this are the server's (EIO-PATH-02)."""
+    transports: tuple[str, ...] = TRANSPORTS
+    """Which of ``polling`` and ``websocket`` are served."""
+    allow_upgrades: bool = True
+    """Whether a session that began on polling may move to WebSocket. Enforced (EIO-UPS-16)."""
+    ping_interval: float = 25.0
+    """From the handshake, and then from each pong, to the next ping (EIO-HB-01)."""
+    ping_timeout: float = 20.0
+    """From a ping to the end of a session that stays silent (EIO-HB-03)."""
+    upgrade_timeout: float = 10.0
+    """From the opening of a candidate WebSocket to its end, if the upgrade does not complete (EIO-UPS-10)."""
+    close_timeout: float = 30.0
+    """How long a closing session waits for a poll, or for its last WebSocket message (EIO-CL-05)."""
+    noop_interval: float = 0.1
+    """How long a poll stays open after the probe (EIO-UPS-03)."""
+    max_payload: int = 1_000_000
+    """Most bytes in a request body or WebSocket message from the peer (EIO-POLL-10, EIO-WS-08)."""
+    max_buffer: int = 16_000_000
+    """Most characters and bytes that wait for a peer to fetch them; past it the session closes."""
+
+    def __post_init__(self) -> None:
+        positive = "a positive number of seconds"
+        for name in (
+            "ping_interval",
+            "ping_timeout",
+            "upgrade_timeout",
+            "close_timeout",
+            "noop_interval",
+        ):
+            value = getattr(self, name)
+            check_config(self, **{name: (is_number(value) and 0 < value < math.inf, positive)})
+        transports = self.transports
+        known = isinstance(transports, tuple) and set(transports) <= set(TRANSPORTS)
+        check_config(
+            self,
+            path=(isinstance(self.path, str) and self.path.startswith("/"), "a path with a slash"),
+            transports=(
+                known and bool(transports) and len(set(transports)) == len(transports),
+                f"a tuple of some of {TRANSPORTS}",
+            ),
+            allow_upgrades=(isinstance(self.allow_upgrades, bool), "True or False"),
+            max_payload=(is_count(self.max_payload), "a positive number of bytes"),
+            max_buffer=(is_count(self.max_buffer), "a positive number of characters and bytes"),
+        )

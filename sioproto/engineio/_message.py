@@ -1,0 +1,83 @@
+"""An outgoing packet with its wire forms, each built at most once and shared by all recipients."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+
+class WsFrame:
+    """The payload of one outgoing WebSocket message.
+
+    ``cache`` belongs to the driver: the core never touches it. A driver that keeps the framed bytes there frames a broadcast
+    once, because all recipients share the object.
+    """
+
+    __slots__ = ("cache", "payload")
+
+    def __init__(self, payload: str | bytes) -> None:
+        self.payload = payload
+        self.cache: Any = None
+
+    def __repr__(self) -> str:
+        return f"WsFrame({self.payload!r})"
+
+
+class Message:
+    """One outgoing packet in Engine.IO revision 4, immutable.
+
+    Args:
+        packet: text is a whole packet, type digit included; bytes are the content of a binary message packet, whose type
+            is implied (EIO-PKT-04).
+    """
+
+    __slots__ = ("_frame", "_text", "_text_frame", "packet", "size")
+
+    def __init__(self, packet: str | bytes) -> None:
+        self.packet = packet
+        self.size = len(packet)
+        """What the packet counts for in a session's buffer: characters or bytes."""
+        self._frame: WsFrame | None = None
+        self._text: str | None = None
+        self._text_frame: WsFrame | None = None
+
+    def __repr__(self) -> str:
+        return f"Message({self.packet!r})"
+
+    @property
+    def text(self) -> str:
+        """The form that polling uses, where binary is base64 behind a ``b`` (EIO-PKT-06)."""
+        text = self._text
+        if text is None:
+            packet = self.packet
+            text = packet if isinstance(packet, str) else "b" + b64encode(packet).decode("ascii")
+            self._text = text
+        return text
+
+    @property
+    def frame(self) -> WsFrame:
+        """The WebSocket form: the packet as it is."""
+        frame = self._frame
+        if frame is None:
+            frame = self._frame = WsFrame(self.packet)
+        return frame
+
+    @property
+    def text_frame(self) -> WsFrame:
+        """The WebSocket form for a peer that cannot take binary (EIO-QP-10)."""
+        if isinstance(self.packet, str):
+            return self.frame
+        frame = self._text_frame
+        if frame is None:
+            frame = self._text_frame = WsFrame(self.text)
+        return frame
+
+
+def text_message(data: str) -> Message:
+    """A message packet that carries text."""
+    return Message("4" + data)
+
+
+def binary_message(data: bytes) -> Message:
+    """A message packet that carries bytes."""
+    return Message(data)

@@ -1,0 +1,67 @@
+"""The head of an HTTP request, and what its query asks for.
+
+A request is decoded before it is judged: :func:`parse_query` only reads, :mod:`sioproto.engineio._server` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from sioproto._errors import DecodeError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """The head of an HTTP request, as the driver states it.
+
+    Raises:
+        ValueError: a field has the wrong type or form.
+    """
+
+    method: str
+    """Upper case."""
+    target: str
+    """Request target with path and query, as it stood in the request line."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Names in lower case, in the order received; values as text, one character a byte (ISO 8859-1)."""
+    address: str | None = None
+    """Address of the peer, as the operating system tells it."""
+    secure: bool = False
+    """Whether the connection that the driver accepted is encrypted."""
+
+    def __post_init__(self) -> None:
+        if not self.method or self.method != self.method.upper():
+            raise ValueError(f"Request.method must be upper case, not {self.method!r}")
+        if any(name != name.lower() for name, _ in self.headers):
+            raise ValueError("Request.headers must have names in lower case")
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header. ``name`` is in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+MAX_QUERY_FIELDS = 100
+"""More is refused, so that a query costs little whatever its length."""
+
+
+def parse_query(target: str) -> Mapping[str, str]:
+    """Read the query of a request target.
+
+    Names and values are percent-decoded, ``+`` is a space, only ``&`` separates, and the last of equal names wins
+    (EIO-QP-03).
+
+    Raises:
+        DecodeError: more than ``MAX_QUERY_FIELDS`` fields.
+    """
+    query = target.partition("?")[2]
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError:
+        raise DecodeError(f"more than {MAX_QUERY_FIELDS} query fields", rule="EIO-QP-03") from None

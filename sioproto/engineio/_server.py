@@ -1,0 +1,462 @@
+"""All sessions of one Engine.IO endpoint: routing, admission, timers, tokens."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
+from typing import Generic
+
+from sioproto._deadlines import Deadlines
+from sioproto._errors import ClosedError, DecodeError, LocalProtocolError
+from sioproto._output import Output, output
+from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._handshake import open_message
+from sioproto.engineio._message import Message, binary_message, text_message
+from sioproto.engineio._outputs import (
+    HttpRead,
+    HttpRespond,
+    SessionOpened,
+    WsAccept,
+    WsClose,
+    WsReject,
+    X,
+)
+from sioproto.engineio._payload import encode_payload
+from sioproto.engineio._request import Request, parse_query
+from sioproto.engineio._session import POLL_HEADERS, Headers, Session
+
+REFUSALS = {
+    0: "Transport unknown",
+    1: "Session ID unknown",
+    2: "Bad handshake method",
+    3: "Bad request",
+    4: "Forbidden",
+    5: "Unsupported protocol version",
+}
+"""The refusal table (EIO-ERR-01). Code 0 is as much an error as any other."""
+
+JSON_HEADERS = (("content-type", "application/json"),)
+TEXT_HEADERS = (("content-type", "text/html"),)
+
+_SID_ATTEMPTS = 10
+
+
+@output
+class EngineStatistics:
+    """How much an :class:`EngineServer` holds."""
+
+    sessions: int
+    polling: int
+    websocket: int
+    upgrading: int
+    exchanges: int
+    """Requests not answered yet."""
+    websockets: int
+    """WebSockets that the driver has not retired with ``ws_closed``, candidates included."""
+    buffered: int
+    """What waits for clients to fetch it: characters and bytes, and a constant for each packet."""
+    timers: int
+    """Entries in the deadline heap, superseded ones included."""
+
+
+class EngineServer(Generic[X]):
+    """The server side of Engine.IO revision 4, for one endpoint.
+
+    Facts never raise because of a peer. They raise ``LocalProtocolError`` when the driver breaks the
+    contract about its tokens.
+
+    Args:
+        config: limits and times.
+        new_sid: makes session ids. A session id is all that it takes to join a session, so it must
+            be impossible to guess (EIO-HS-06).
+        wake: called when a command leaves something to drain or moves a deadline, and no drain is
+            under way, so that a driver learns of commands that it did not give itself. At most once
+            until the next drain.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig | None = None,
+        *,
+        new_sid: Callable[[], str],
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        self.config = config or ServerConfig()
+        self._new_sid = new_sid
+        self._wake = wake
+        self._awake = False
+        self._now = -inf
+        self._sessions: dict[str, Session[X]] = {}
+        self._exchanges: dict[X, Session[X]] = {}
+        self._websockets: dict[X, Session[X] | None] = {}  # None: closed by us, not yet retired
+        self._dirty: list[Session[X]] = []
+        self._queue: deque[Output] = deque()
+        self._deadlines: Deadlines[Session[X]] = Deadlines()
+        self._shut = False
+
+    # Facts
+
+    def http_request(self, exchange: X, request: Request, *, now: float) -> None:
+        """The head of a request was read. Answered at once, or by ``HttpRead``, or later (a poll).
+
+        Raises:
+            LocalProtocolError: ``exchange`` is in use.
+        """
+        if exchange in self._exchanges:
+            raise LocalProtocolError(f"http_request: exchange {exchange!r} is not answered yet")
+        now = self._fact(now)
+        query, code = self._check(request, upgrade=False)
+        if code is not None:
+            self.refuse(exchange, code)
+            return
+        sid = query.get("sid")
+        if not sid:
+            self._open_polling(exchange, request, base64=bool(query.get("b64")), now=now)
+            return
+        session = self._sessions[sid]
+        if request.method == "GET":
+            self._exchanges[exchange] = session
+            session.poll_opened(exchange, now)
+        elif request.method != "POST":
+            self.refuse(exchange, 3)
+        elif _announced_length(request) > self.config.max_payload:
+            self._answer(exchange, 413, TEXT_HEADERS, b"")
+        elif session.post_opened(exchange):
+            self._exchanges[exchange] = session
+            self.put(HttpRead(exchange, self.config.max_payload))
+
+    def http_body(self, exchange: X, data: bytes, *, now: float) -> None:
+        """The body asked for by ``HttpRead`` was read. Ignored if the exchange was answered meanwhile."""
+        now = self._fact(now)
+        session = self._exchanges.get(exchange)
+        if session is None or session.post != exchange:
+            return
+        if len(data) > self.config.max_payload:
+            session.post = None  # nothing of it is delivered, and the session goes on (EIO-POLL-09)
+            self._answer(exchange, 413, TEXT_HEADERS, b"")
+            return
+        session.post_body(data, now)
+
+    def http_aborted(self, exchange: X, *, now: float) -> None:
+        """The client dropped a request that was not answered. Ignored if it was, meanwhile."""
+        self._fact(now)
+        session = self._exchanges.pop(exchange, None)
+        if session is not None:
+            session.aborted(exchange)
+
+    def ws_connected(self, ws: X, request: Request, *, now: float) -> None:
+        """A request to upgrade to WebSocket was read. Answered by ``WsAccept`` or ``WsReject``.
+
+        Raises:
+            LocalProtocolError: ``ws`` is in use.
+        """
+        if ws in self._websockets:
+            raise LocalProtocolError(f"ws_connected: websocket {ws!r} is in use")
+        now = self._fact(now)
+        query, code = self._check(request, upgrade=True)
+        if code is not None:
+            # Always before the 101, and in plain text, as a browser shows it (EIO-ERR-20).
+            self.put(WsReject(ws, 400, TEXT_HEADERS, REFUSALS[code].encode()))
+            return
+        sid = query.get("sid")
+        base64 = bool(query.get("b64"))
+        if sid:
+            session = self._sessions[sid]
+            session.base64 = base64
+            self._accept(ws, session)
+            session.candidate_opened(ws, now)
+            return
+        session = self._new_session(request, ws=ws, base64=base64, now=now)
+        self._accept(ws, session)
+        self.put(SessionOpened(session.sid, request))
+        session.send(open_message(session.sid, (), self.config))
+
+    def ws_text(self, ws: X, text: str, *, now: float) -> None:
+        """A text message arrived, whole."""
+        session = self._session_of(ws, "ws_text")
+        now = self._fact(now)
+        if session is not None:
+            session.ws_frame(ws, text, now)
+
+    def ws_binary(self, ws: X, data: bytes, *, now: float) -> None:
+        """A binary message arrived, whole."""
+        session = self._session_of(ws, "ws_binary")
+        now = self._fact(now)
+        if session is not None:
+            session.ws_frame(ws, data, now)
+
+    def ws_sent(self, ws: X, *, now: float) -> None:
+        """What the last ``WsSend`` asked for has been written."""
+        session = self._session_of(ws, "ws_sent")
+        self._fact(now)
+        if session is not None:
+            session.ws_sent(ws)
+
+    def ws_closed(self, ws: X, *, now: float, error: Exception | None = None) -> None:
+        """A WebSocket has ended, whoever ended it. Stated exactly once for each that was accepted.
+
+        Args:
+            ws: the token, free for use again afterwards.
+            now: seconds.
+            error: what went wrong, if the peer broke the rules of WebSocket or passed a limit.
+        """
+        session = self._session_of(ws, "ws_closed")
+        self._fact(now)
+        del self._websockets[ws]
+        if session is not None:
+            session.ws_closed(ws, error)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due. Harmless if nothing is."""
+        now = self._fact(now)
+        while (session := self._deadlines.pop_due(now)) is not None:
+            session.handle_timeout(now)
+            self._deadlines.moved(session)
+
+    # Commands
+
+    def send(self, sid: str, data: str | bytes) -> None:
+        """Send a message.
+
+        Raises:
+            ClosedError: there is no such session, or it is closing.
+            LocalProtocolError: ``data`` is neither text nor bytes, or has a lone surrogate.
+        """
+        if isinstance(data, str):
+            check_text(data)
+            message = text_message(data)
+        elif isinstance(data, bytes):
+            message = binary_message(data)
+        else:
+            raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
+        if not self.send_messages(sid, (message,)):
+            raise ClosedError(f"session {sid} is closed")
+
+    def send_messages(self, sid: str, messages: Iterable[Message]) -> bool:
+        """Send packets that other sessions may share. False if the session is closed or closing."""
+        session = self._sessions.get(sid)
+        if session is None:
+            return False
+        for message in messages:
+            if not session.send(message):
+                return False
+        return True
+
+    def close(self, sid: str, *, now: float, discard: bool = False) -> None:
+        """Close a session, delivering first what is buffered, unless ``discard`` is set.
+
+        A session that is gone already stays gone.
+        """
+        session = self._sessions.get(sid)
+        if session is not None:
+            session.close(self._clamp(now), discard=discard)
+
+    def shutdown(self, *, now: float) -> None:
+        """Close every session at once, in the order in which they were opened, and open no more."""
+        self._shut = True
+        for session in list(self._sessions.values()):
+            session.close(self._clamp(now), discard=False)
+            session.close(self._clamp(now), discard=True)
+
+    # Queries and the drain
+
+    def serves(self, target: str) -> bool:
+        """Whether requests for this target are this endpoint's (EIO-PATH-02)."""
+        return target.startswith(self.config.path)
+
+    def buffered(self, sid: str) -> int:
+        """How much waits for the client of a session to fetch it; 0 if there is no such session."""
+        session = self._sessions.get(sid)
+        return 0 if session is None else session.buffered
+
+    def next_deadline(self) -> float | None:
+        """When ``handle_timeout`` is wanted next. May be early, never late."""
+        return self._deadlines.next()
+
+    def statistics(self) -> EngineStatistics:
+        """Count what is held. Takes time in proportion to the number of sessions."""
+        sessions = self._sessions.values()
+        websocket = sum(session.transport == "websocket" for session in sessions)
+        return EngineStatistics(
+            sessions=len(sessions),
+            polling=len(sessions) - websocket,
+            websocket=websocket,
+            upgrading=sum(session.candidate is not None for session in sessions),
+            exchanges=len(self._exchanges),
+            websockets=len(self._websockets),
+            buffered=sum(session.buffered for session in sessions),
+            timers=len(self._deadlines),
+        )
+
+    def outputs(self) -> Iterator[Output]:
+        """Yield effects and events until there are none, including those caused while iterating."""
+        while (out := self.next_output()) is not None:
+            yield out
+
+    def next_output(self) -> Output | None:
+        """Take the next output, shaping buffered messages once everything else is out."""
+        out = self.take()
+        while out is None and self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for session in dirty:
+                session.flush()
+            out = self.take()
+        if out is None:
+            self._awake = False
+        return out
+
+    def take(self) -> Output | None:
+        """Take the next output that is ready, without shaping anything."""
+        return self._queue.popleft() if self._queue else None
+
+    # What sessions ask of their host
+
+    def put(self, out: Output) -> None:
+        """Queue an output that ends nothing."""
+        self._queue.append(out)
+        self.notify()
+
+    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
+        """Answer an exchange with status 200."""
+        self._answer(exchange, 200, headers, body)
+
+    def refuse(self, exchange: X, code: int) -> None:
+        """Answer an exchange with an error of the refusal table."""
+        body = json.dumps({"code": code, "message": REFUSALS[code]}, separators=(",", ":"))
+        self._answer(exchange, 400, JSON_HEADERS, body.encode())
+
+    def close_websocket(self, ws: X, code: int | None) -> None:
+        """Close a WebSocket: what it still sends is ignored until the driver retires it."""
+        self._websockets[ws] = None
+        self.put(WsClose(ws, code))
+
+    def notify(self) -> None:
+        """Tell the driver that there is something to drain, unless it knows."""
+        if not self._awake:
+            self._awake = True
+            if self._wake is not None:
+                self._wake()
+
+    def touch(self, session: Session[X]) -> None:
+        """The session has something to flush."""
+        self._dirty.append(session)
+        self.notify()
+
+    def moved(self, session: Session[X]) -> None:
+        """The session's deadline has changed: the driver may have to wake earlier."""
+        self._deadlines.moved(session)
+        self.notify()
+
+    def ended(self, session: Session[X]) -> None:
+        """The session is closed."""
+        del self._sessions[session.sid]
+        self._deadlines.forget(session)
+
+    # Inside
+
+    def _clamp(self, now: float) -> float:
+        """Time never runs backwards in here."""
+        self._now = max(self._now, now)
+        return self._now
+
+    def _fact(self, now: float) -> float:
+        self._awake = True  # whoever states a fact drains afterwards
+        return self._clamp(now)
+
+    def _session_of(self, ws: X, fact: str) -> Session[X] | None:
+        try:
+            return self._websockets[ws]
+        except KeyError:
+            raise LocalProtocolError(f"{fact}: websocket {ws!r} was not accepted") from None
+
+    def _check(self, request: Request, *, upgrade: bool) -> tuple[Mapping[str, str], int | None]:
+        """Judge a request, in the order in which the reference does (EIO-HS-09)."""
+        try:
+            query = parse_query(request.target)
+        except DecodeError:
+            return {}, 3
+        transport = query.get("transport")
+        if transport not in self.config.transports:
+            return query, 0
+        revision = query.get("EIO")
+        if sid := query.get("sid"):
+            session = self._sessions.get(sid)
+            if session is None:
+                return query, 1
+            if upgrade:
+                fits = transport == "websocket" and self._upgradable(session)
+            else:
+                fits = transport == "polling" == session.transport
+            # The session decides its revision, not the request (EIO-QP-12).
+            return query, None if fits and revision == "4" else 3
+        if request.method != "GET":
+            return query, 2
+        if upgrade != (transport == "websocket"):
+            return query, 3
+        if revision != "4":
+            return query, 5
+        return query, 3 if self._shut else None
+
+    def _upgradable(self, session: Session[X]) -> bool:
+        # A session that began on WebSocket has nothing to upgrade to: its id would otherwise be
+        # enough to take it over (EIO-UPS-12).
+        return (
+            self.config.allow_upgrades
+            and session.transport == "polling"
+            and session.candidate is None
+        )
+
+    def _open_polling(self, exchange: X, request: Request, *, base64: bool, now: float) -> None:
+        session = self._new_session(request, ws=None, base64=base64, now=now)
+        upgrades: tuple[str, ...] = ()
+        if self.config.allow_upgrades and "websocket" in self.config.transports:
+            upgrades = ("websocket",)
+        body = encode_payload([open_message(session.sid, upgrades, self.config)])
+        self.respond(exchange, POLL_HEADERS, body)
+        self.put(SessionOpened(session.sid, request))
+
+    def _new_session(
+        self, request: Request, *, ws: X | None, base64: bool, now: float
+    ) -> Session[X]:
+        for _ in range(_SID_ATTEMPTS):
+            sid = self._new_sid()
+            if sid not in self._sessions:
+                break
+        else:
+            raise LocalProtocolError(f"new_sid returned only ids in use, the last {sid!r}")
+        session: Session[X] = Session(
+            sid, request, ws=ws, base64=base64, host=self, config=self.config, now=now
+        )
+        self._sessions[sid] = session
+        return session
+
+    def _accept(self, ws: X, session: Session[X]) -> None:
+        self._websockets[ws] = session
+        self.put(WsAccept(ws, (), self.config.max_payload))
+
+    def _answer(self, exchange: X, status: int, headers: Headers, body: bytes) -> None:
+        self._exchanges.pop(exchange, None)
+        self.put(HttpRespond(exchange, status, headers, body))
+
+
+def _announced_length(request: Request) -> int:
+    """The body's length according to its header; 0 if that does not tell."""
+    value = request.header("content-length")
+    if value is None or not value.isascii() or not value.isdigit():
+        return 0
+    return int(value[:20])
+
+
+def check_text(text: str) -> None:
+    """Refuse text that UTF-8 cannot carry.
+
+    Raises:
+        LocalProtocolError: there is a lone surrogate in it.
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise LocalProtocolError("a lone surrogate cannot be sent") from None

@@ -1,0 +1,467 @@
+"""One Engine.IO session of a server: its buffer, its transports, its heartbeat, its end.
+
+Two things move independently:
+
+* the state goes ``OPEN -> CLOSING -> CLOSED``, or straight to ``CLOSED``. ``CLOSING`` is a close that
+  still has something to deliver: to the next poll, or after the WebSocket batch in flight.
+* the transport is ``polling`` or ``websocket``. A session that began on polling may have a
+  *candidate*: a WebSocket that has yet to prove itself. The candidate becomes the transport when
+  ``5`` arrives on it, and until then nothing but ``3probe`` is sent there (EIO-UPS-05).
+
+Everything that a session needs to know about the world around it is in :class:`Host`.
+"""
+
+from __future__ import annotations
+
+import enum
+from math import inf
+from typing import Generic, Protocol
+
+from sioproto._errors import DecodeError, LimitError, RemoteProtocolError
+from sioproto._output import Output
+from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._message import Message, WsFrame
+from sioproto.engineio._outputs import (
+    CloseReason,
+    MessageReceived,
+    SessionClosed,
+    SessionUpgraded,
+    WsSend,
+    X,
+)
+from sioproto.engineio._packet import PacketType, decode_packet
+from sioproto.engineio._payload import decode_payload, encode_payload
+from sioproto.engineio._request import Request
+
+PING = Message("2")
+CLOSE = Message("1")
+NOOP = Message("6")
+PROBE_ANSWER = WsFrame("3probe")
+
+MESSAGE_OVERHEAD = 100
+"""What a buffered message counts for besides its content, so that empty ones are not free."""
+
+MAX_PROBES = 16
+"""More unanswered probes than this on a candidate that does not take its answers end it."""
+
+Headers = tuple[tuple[str, str], ...]
+
+POLL_HEADERS: Headers = (
+    ("content-type", "text/plain; charset=UTF-8"),
+    ("cache-control", "no-store"),
+)
+POST_HEADERS: Headers = (("content-type", "text/html"), ("cache-control", "no-store"))
+
+
+class State(enum.Enum):
+    """How far a session has come."""
+
+    OPEN = enum.auto()
+    CLOSING = enum.auto()
+    CLOSED = enum.auto()
+
+
+class Timer(enum.IntEnum):
+    """What a session can be waiting for."""
+
+    PING_AT = 0
+    PONG_BY = 1
+    UPGRADE_BY = 2
+    NOOP_AT = 3
+    CLOSE_BY = 4
+
+
+class Host(Protocol[X]):
+    """What a session asks of the server that owns it."""
+
+    def put(self, out: Output) -> None:
+        """Queue an output that ends nothing."""
+
+    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
+        """Answer an exchange with status 200."""
+
+    def refuse(self, exchange: X, code: int) -> None:
+        """Answer an exchange with an error of the refusal table."""
+
+    def close_websocket(self, ws: X, code: int | None) -> None:
+        """Close a WebSocket: nothing that it still sends reaches the session."""
+
+    def touch(self, session: Session[X]) -> None:
+        """The session has something to flush when outputs are next drained."""
+
+    def moved(self, session: Session[X]) -> None:
+        """The session's deadline has changed."""
+
+    def ended(self, session: Session[X]) -> None:
+        """The session is closed."""
+
+
+class Candidate(Generic[X]):
+    """A WebSocket that may become a session's transport."""
+
+    __slots__ = ("busy", "owed", "ws")
+
+    def __init__(self, ws: X) -> None:
+        self.ws = ws
+        self.busy = False
+        self.owed = 0
+        """Answers to probes that wait for the batch in flight."""
+
+
+class Session(Generic[X]):
+    """One session. Its methods are the facts and commands of the server, already routed."""
+
+    __slots__ = (
+        "_busy",
+        "_config",
+        "_host",
+        "_timers",
+        "base64",
+        "buffer",
+        "buffered",
+        "candidate",
+        "deadline",
+        "dirty",
+        "poll",
+        "post",
+        "probed",
+        "request",
+        "sid",
+        "state",
+        "transport",
+        "wake_at",
+        "ws",
+    )
+
+    def __init__(
+        self,
+        sid: str,
+        request: Request,
+        *,
+        ws: X | None,
+        base64: bool,
+        host: Host[X],
+        config: ServerConfig,
+        now: float,
+    ) -> None:
+        self.sid = sid
+        self.request = request
+        self.state = State.OPEN
+        self.transport = "polling" if ws is None else "websocket"
+        self.poll: X | None = None
+        self.post: X | None = None
+        self.ws = ws
+        self.candidate: Candidate[X] | None = None
+        self.probed = False
+        self.base64 = base64
+        self.buffer: list[Message] = []
+        self.buffered = 0
+        self.dirty = False
+        self.deadline = self.wake_at = inf
+        self._busy = False
+        self._host = host
+        self._config = config
+        self._timers = [inf] * len(Timer)
+        self._arm(Timer.PING_AT, now + config.ping_interval)
+
+    def __repr__(self) -> str:
+        upgrading = ", upgrading" if self.candidate is not None else ""
+        return (
+            f"<Session {self.sid} {self.state.name.lower()} on {self.transport}{upgrading}, "
+            f"{len(self.buffer)} buffered>"
+        )
+
+    # Timers
+
+    def _arm(self, timer: Timer, when: float) -> None:
+        """Set a timer, or disarm it with ``inf``. Nothing else writes the table."""
+        self._timers[timer] = when
+        self.deadline = min(self._timers)
+        self._host.moved(self)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        timers = self._timers
+        if timers[Timer.CLOSE_BY] <= now:
+            self.finish(CloseReason.FORCED_CLOSE)
+            return
+        if timers[Timer.PONG_BY] <= now:
+            self.finish(CloseReason.PING_TIMEOUT)
+            return
+        if timers[Timer.PING_AT] <= now:
+            self._arm(Timer.PING_AT, inf)
+            # Counted from now, not from when the ping was due: after a pause of this process the
+            # peer still gets its time to answer.
+            self._arm(Timer.PONG_BY, now + self._config.ping_timeout)
+            self.send(PING)
+        if timers[Timer.UPGRADE_BY] <= now:
+            self.drop_candidate()
+        if timers[Timer.NOOP_AT] <= now:
+            self._arm(Timer.NOOP_AT, inf)
+            if self.poll is not None:
+                self._answer_poll(self._take_buffer() or [NOOP])
+
+    # Sending
+
+    def send(self, message: Message) -> bool:
+        """Queue a packet. False if the session no longer takes any (EIO-CL-08)."""
+        if self.state is not State.OPEN:
+            return False
+        self.buffer.append(message)
+        self.buffered += message.size + MESSAGE_OVERHEAD
+        if self.buffered > self._config.max_buffer:
+            error = LimitError(
+                "the peer does not fetch what is sent", rule="EIO-WS-10", limit="max_buffer"
+            )
+            self._take_buffer()
+            self.finish(CloseReason.FORCED_CLOSE, error)
+            return False
+        self._mark_dirty()
+        return True
+
+    def _mark_dirty(self) -> None:
+        if not self.dirty:
+            self.dirty = True
+            self._host.touch(self)
+
+    def flush(self) -> None:
+        """Shape what is buffered into an effect, if the transport can take one."""
+        self.dirty = False
+        if not self.buffer:
+            return
+        if self.ws is not None:
+            if not self._busy:
+                self._send_batch(self.ws)
+        elif self.poll is not None:
+            self._answer_poll(self._take_buffer())
+
+    def _take_buffer(self) -> list[Message]:
+        messages, self.buffer = self.buffer, []
+        self.buffered = 0
+        return messages
+
+    def _send_batch(self, ws: X) -> None:
+        messages = self._take_buffer()
+        if self.base64:
+            frames = [message.text_frame for message in messages]
+        else:
+            frames = [message.frame for message in messages]
+        self._busy = True
+        self._host.put(WsSend(ws, frames))
+
+    def _answer_poll(self, messages: list[Message]) -> None:
+        assert self.poll is not None
+        exchange, self.poll = self.poll, None
+        self._host.respond(exchange, POLL_HEADERS, encode_payload(messages))
+
+    # Polling
+
+    def poll_opened(self, exchange: X, now: float) -> None:
+        """A GET arrived."""
+        if self.poll is not None:
+            self._host.refuse(exchange, 3)
+            self._misuse("two polls at once", "EIO-POLL-04")
+            return
+        self.poll = exchange
+        if self.state is State.CLOSING:
+            self.finish(CloseReason.FORCED_CLOSE)
+        elif self.buffer:
+            self._mark_dirty()
+        elif self.probed and self._timers[Timer.NOOP_AT] == inf:
+            # Every poll during an upgrade is answered, and none at once: one noop is not enough if
+            # the client polls again before it sees the answer to its probe (EIO-UPS-03).
+            self._arm(Timer.NOOP_AT, now + self._config.noop_interval)
+
+    def post_opened(self, exchange: X) -> bool:
+        """A POST arrived. True if its body should be read."""
+        if self.post is not None:
+            self._host.refuse(exchange, 3)
+            self._misuse("two POSTs at once", "EIO-POLL-06")
+            return False
+        self.post = exchange
+        return True
+
+    def post_body(self, body: bytes, now: float) -> None:
+        """The body of the POST is complete."""
+        exchange, self.post = self.post, None
+        assert exchange is not None
+        try:
+            for packet in decode_payload(body):
+                self._receive(packet.type, packet.data, now)
+        except DecodeError as error:
+            self._host.refuse(exchange, 3)
+            self.finish(CloseReason.PARSE_ERROR, error)
+        else:
+            self._host.respond(exchange, POST_HEADERS, b"ok")
+
+    def aborted(self, exchange: X) -> None:
+        """The client dropped an exchange that was not answered yet."""
+        if exchange == self.poll:
+            self.poll = None
+            self._misuse("a poll was aborted", "EIO-POLL-07")
+        elif exchange == self.post:
+            self.post = None
+            self._misuse("a POST was aborted", "EIO-POLL-08")
+
+    def _misuse(self, what: str, rule: str) -> None:
+        self.finish(CloseReason.TRANSPORT_ERROR, RemoteProtocolError(what, rule=rule))
+
+    # WebSocket
+
+    def ws_frame(self, ws: X, frame: str | bytes, now: float) -> None:
+        """A WebSocket message arrived, on the transport or on the candidate."""
+        if self.candidate is not None and ws == self.candidate.ws:
+            self._candidate_frame(self.candidate, frame, now)
+            return
+        try:
+            packet = decode_packet(frame)
+        except DecodeError as error:
+            self.finish(CloseReason.PARSE_ERROR, error)
+        else:
+            self._receive(packet.type, packet.data, now)
+
+    def ws_sent(self, ws: X) -> None:
+        """The driver has written the last batch."""
+        if self.candidate is not None and ws == self.candidate.ws:
+            self.candidate.busy = False
+            self._answer_probes(self.candidate)
+            return
+        self._busy = False
+        if self.state is State.CLOSING:
+            self.finish(CloseReason.FORCED_CLOSE)
+        elif self.buffer:
+            self._mark_dirty()
+
+    def ws_closed(self, ws: X, error: Exception | None) -> None:
+        """A WebSocket ended: closed by the peer, lost, or failed if there is an error."""
+        if self.candidate is not None and ws == self.candidate.ws:
+            self._forget_candidate()
+            return
+        self.ws = None
+        if self.state is State.CLOSING:
+            self.finish(CloseReason.FORCED_CLOSE)
+        elif error is not None:
+            self.finish(CloseReason.TRANSPORT_ERROR, error)
+        else:
+            self.finish(CloseReason.TRANSPORT_CLOSE)
+
+    # Upgrade
+
+    def candidate_opened(self, ws: X, now: float) -> None:
+        """A WebSocket was accepted as candidate."""
+        self.candidate = Candidate(ws)
+        self._arm(Timer.UPGRADE_BY, now + self._config.upgrade_timeout)
+
+    def _candidate_frame(self, candidate: Candidate[X], frame: str | bytes, now: float) -> None:
+        if frame == "2probe":
+            candidate.owed += 1
+            self.probed = True
+            if self._timers[Timer.NOOP_AT] == inf:
+                self._arm(Timer.NOOP_AT, now + self._config.noop_interval)
+            self._answer_probes(candidate)
+        elif frame and frame[0] == "5":  # some clients send data behind it: ignored
+            self._switch(candidate)
+        else:
+            self.drop_candidate()
+
+    def _answer_probes(self, candidate: Candidate[X]) -> None:
+        if candidate.owed > MAX_PROBES:
+            self.drop_candidate()
+        elif candidate.owed and not candidate.busy:
+            frames = [PROBE_ANSWER] * candidate.owed
+            candidate.owed = 0
+            candidate.busy = True
+            self._host.put(WsSend(candidate.ws, frames))
+
+    def _switch(self, candidate: Candidate[X]) -> None:
+        """The client completed the upgrade: the candidate becomes the transport (EIO-UPS-04)."""
+        if self.poll is not None:
+            self._answer_poll([CLOSE])  # ends the transport, not the session (EIO-UPS-14)
+        if self.post is not None:
+            # Delivered later, its packets would overtake or be overtaken by those on the WebSocket.
+            exchange, self.post = self.post, None
+            self._host.refuse(exchange, 3)
+        self._forget_candidate()
+        self.transport = "websocket"
+        self.ws = candidate.ws
+        self._busy = candidate.busy
+        self._host.put(SessionUpgraded(self.sid))
+        if self.state is State.CLOSING:
+            if not self._busy:
+                self.finish(CloseReason.FORCED_CLOSE)
+        elif self.buffer:
+            self._mark_dirty()
+
+    def drop_candidate(self) -> None:
+        """End an upgrade that failed. Polling goes on, and a new attempt is welcome."""
+        if self.candidate is not None:
+            self._host.close_websocket(self.candidate.ws, None)
+            self._forget_candidate()
+
+    def _forget_candidate(self) -> None:
+        self.candidate = None
+        self.probed = False
+        self._arm(Timer.UPGRADE_BY, inf)
+        self._arm(Timer.NOOP_AT, inf)
+
+    # Receiving
+
+    def _receive(self, kind: PacketType, data: str | bytes, now: float) -> None:
+        if self.state is not State.OPEN:
+            if kind is PacketType.CLOSE and self.state is State.CLOSING:
+                self.finish(CloseReason.TRANSPORT_CLOSE)
+            return
+        if kind is PacketType.MESSAGE:
+            self._host.put(MessageReceived(self.sid, data))
+        elif kind is PacketType.PONG:
+            self._arm(Timer.PONG_BY, inf)
+            self._arm(Timer.PING_AT, now + self._config.ping_interval)
+            return
+        elif kind is PacketType.CLOSE:
+            self.finish(CloseReason.TRANSPORT_CLOSE)
+            return
+        elif kind is PacketType.PING:
+            self._misuse("a ping from the client", "EIO-PKT-14")
+            return
+        if self._timers[Timer.PONG_BY] != inf:
+            # Whoever sends is alive: the pong may be queued behind a large message (EIO-HB-05).
+            self._arm(Timer.PONG_BY, now + self._config.ping_timeout)
+
+    # Closing
+
+    def close(self, now: float, *, discard: bool) -> None:
+        """Close the session, after delivering what is buffered unless ``discard`` is set."""
+        if self.state is State.CLOSED or (self.state is State.CLOSING and not discard):
+            return
+        if discard:
+            self._take_buffer()
+            self.finish(CloseReason.FORCED_CLOSE)
+        elif self.poll is not None or (self.ws is not None and not self._busy):
+            self.finish(CloseReason.FORCED_CLOSE)
+        else:
+            self.state = State.CLOSING
+            self._arm(Timer.PING_AT, inf)
+            self._arm(Timer.PONG_BY, inf)
+            self._arm(Timer.CLOSE_BY, now + self._config.close_timeout)
+
+    def finish(self, reason: CloseReason, error: Exception | None = None) -> None:
+        """End the session now, with a last message on the transport if that can take one."""
+        self.state = State.CLOSED
+        messages = self._take_buffer()
+        if self.poll is not None:
+            # A client that asked to close gets a noop, since there is nothing to tell (EIO-POLL-16).
+            asked = reason is CloseReason.TRANSPORT_CLOSE
+            self._answer_poll([*messages, NOOP if asked else CLOSE])
+        if self.post is not None:
+            exchange, self.post = self.post, None
+            self._host.refuse(exchange, 1)
+        self.drop_candidate()
+        if self.ws is not None:
+            ws, self.ws = self.ws, None
+            if messages and not self._busy:
+                self.buffer = messages
+                self._send_batch(ws)
+            self._host.close_websocket(ws, 1008 if isinstance(error, LimitError) else None)
+        self._timers = [inf] * len(Timer)
+        self._host.put(SessionClosed(self.sid, reason, error))
+        self._host.ended(self)

@@ -1,0 +1,37 @@
+"""The configuration of a Socket.IO server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from sioproto._config import check_config, is_count, is_number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerConfig:
+    """Limits and times of a Socket.IO server. Times are seconds; the defaults are the reference's.
+
+    Raises:
+        ValueError: a field makes no sense; the message names it.
+    """
+
+    connect_timeout: float = 45.0
+    """How long a connection may exist before it has joined a namespace (SIO-CONN-04)."""
+    max_attachments: int = 10
+    """Most attachments that a packet from the client may announce (SIO-BIN-10)."""
+    attachment_timeout: float = 20.0
+    """Longest wait for each announced attachment. (SIO-BIN-17)."""
+    max_pending_acks: int = 10_000
+    """Most acknowledgements that one socket may owe the application."""
+
+    def __post_init__(self) -> None:
+        positive = "a positive number of seconds"
+        for name in ("connect_timeout", "attachment_timeout"):
+            value = getattr(self, name)
+            check_config(self, **{name: (is_number(value) and 0 < value < inf, positive)})
+        check_config(
+            self,
+            max_attachments=(is_count(self.max_attachments), "a positive number"),
+            max_pending_acks=(is_count(self.max_pending_acks), "a positive number"),
+        )

@@ -1,0 +1,222 @@
+"""One client: its decoder and the namespaces it has joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from sioproto._errors import ClosedError, LocalProtocolError, RemoteProtocolError
+from sioproto.engineio._message import Message
+from sioproto.engineio._request import Request
+from sioproto.socketio._acks import Reply
+from sioproto.socketio._decoder import Decoder
+from sioproto.socketio._handshake import build_handshake
+from sioproto.socketio._outputs import (
+    AckFailed,
+    AckReceived,
+    ConnectAbandoned,
+    Connected,
+    ConnectRequested,
+    Disconnected,
+    Disconnecting,
+    EventReceived,
+)
+from sioproto.socketio._packet import MISSING, Packet, PacketType
+from sioproto.socketio._reasons import DisconnectReason
+
+if TYPE_CHECKING:
+    from sioproto.socketio._namespace import Namespace
+    from sioproto.socketio._server import SocketServer
+    from sioproto.socketio._socket import Socket
+
+
+class Connection:
+    """What the server knows of one client.
+
+    A namespace is *joined* once its socket is accepted; before that its join is *pending*, and
+    whatever else the client sends for it is illegal (SIO-CONN-15).
+    """
+
+    __slots__ = (
+        "_connect_by",
+        "_attachment_by",
+        "_decoder",
+        "_ended",
+        "_joined",
+        "_pending",
+        "_request",
+        "deadline",
+        "server",
+        "sid",
+        "wake_at",
+    )
+
+    def __init__(self, sid: str, request: Request, server: SocketServer[Any], now: float) -> None:
+        self.sid = sid
+        self.server = server
+        self._request = request
+        self._decoder = Decoder(server.json, max_attachments=server.config.max_attachments)
+        self._joined: dict[str, Socket] = {}
+        self._pending: dict[str, Socket] = {}
+        self._ended = False
+        self._connect_by = now + server.config.connect_timeout
+        self._attachment_by = inf
+        self.deadline = self.wake_at = inf
+        self._rearm()
+
+    def _rearm(self) -> None:
+        self.deadline = min(self._connect_by, self._attachment_by)
+        self.server.deadlines.moved(self)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due."""
+        if self._connect_by <= now:
+            error = RemoteProtocolError("no namespace joined in time", rule="SIO-CONN-04")
+            self._fail(DisconnectReason.FORCED_SERVER_CLOSE, error, now)
+        elif self._attachment_by <= now:
+            error = RemoteProtocolError("an attachment did not come in time", rule="SIO-BIN-17")
+            self._fail(DisconnectReason.FORCED_CLOSE, error, now)
+
+    # Receiving
+
+    def receive(self, message: str | bytes, now: float) -> None:
+        """A message arrived."""
+        if self._ended:
+            return
+        try:
+            packet = self._decoder.feed(message)
+        except RemoteProtocolError as error:
+            self._fail(DisconnectReason.FORCED_CLOSE, error, now)
+            return
+        if self._decoder.missing:
+            self._attachment_by = now + self.server.config.attachment_timeout
+            self._rearm()
+        elif self._attachment_by != inf:
+            self._attachment_by = inf
+            self._rearm()
+        if packet is not None:
+            self._route(packet, now)
+
+    def _route(self, packet: Packet, now: float) -> None:
+        kind = packet.type
+        socket = self._joined.get(packet.namespace)
+        if kind is PacketType.CONNECT:
+            if socket is not None or packet.namespace in self._pending:
+                self._illegal("a second CONNECT for a namespace", "SIO-CONN-13", now)
+            else:
+                self._request_join(packet)
+        elif kind is PacketType.CONNECT_ERROR:
+            self._illegal("CONNECT_ERROR from a client", "SIO-CONN-17", now)
+        elif socket is None:
+            rule = "SIO-CONN-14" if self._joined else "SIO-CONN-03"
+            self._illegal(f"{kind.name} for a namespace that is not joined", rule, now)
+        elif kind is PacketType.EVENT:
+            reply = None if packet.id is None else Reply(packet.id, socket.acknowledge)
+            name, *args = packet.data
+            self.server.put(EventReceived(socket, name, args, reply))
+        elif kind is PacketType.ACK:
+            if packet.id is not None and socket.take_ack(packet.id):
+                self.server.put(AckReceived(socket, packet.id, packet.data))
+        else:
+            self._end(socket, DisconnectReason.CLIENT_NAMESPACE_DISCONNECT, None)
+
+    def _illegal(self, what: str, rule: str, now: float) -> None:
+        error = RemoteProtocolError(what, rule=rule)
+        self._fail(DisconnectReason.FORCED_SERVER_CLOSE, error, now)
+
+    # Joining
+
+    def _request_join(self, packet: Packet) -> None:
+        namespace = self.server.namespaces.get(packet.namespace)
+        if namespace is None:
+            self._send_error(packet.namespace, {"message": "Invalid namespace"})
+            return
+        auth: Mapping[str, Any] = {} if packet.data is MISSING else packet.data
+        handshake = build_handshake(self._request, auth, self.server.wall_clock())
+        socket = self.server.new_socket(namespace, self, handshake)
+        self._pending[namespace.name] = socket
+        self.server.put(ConnectRequested(socket))
+
+    def accept(self, socket: Socket) -> None:
+        """Let a socket in, and tell the client (SIO-CONN-02)."""
+        self._take_pending(socket)
+        namespace = socket.namespace
+        self._joined[namespace.name] = socket
+        self._connect_by = inf  # and never armed again (SIO-CONN-06)
+        self._rearm()
+        namespace.add(socket)
+        early = socket.start()
+        self.send(self._connect_reply(namespace, {"sid": socket.id}) + early)
+        self.server.put(Connected(socket))
+
+    def reject(self, socket: Socket, message: str, data: Any) -> None:
+        """Refuse a socket, and tell the client. The connection stays (SIO-MW-02)."""
+        payload = {"message": message} if data is None else {"message": message, "data": data}
+        packet = Packet(PacketType.CONNECT_ERROR, socket.namespace.name, payload)
+        messages = socket.namespace.encode(packet)
+        self._take_pending(socket)
+        socket.stop()
+        self.send(messages)
+
+    def _take_pending(self, socket: Socket) -> None:
+        if self._joined.get(socket.namespace.name) is socket:
+            raise LocalProtocolError(f"{socket!r} is accepted already")
+        if self._pending.get(socket.namespace.name) is not socket:
+            raise ClosedError(f"{socket!r} is gone")
+        del self._pending[socket.namespace.name]
+
+    def _connect_reply(self, namespace: Namespace, payload: dict[str, str]) -> list[Message]:
+        return namespace.encode(Packet(PacketType.CONNECT, namespace.name, payload))
+
+    def _send_error(self, namespace: str, payload: dict[str, str]) -> None:
+        packet = Packet(PacketType.CONNECT_ERROR, namespace, payload)
+        self.send(self.server.namespaces["/"].encode(packet))
+
+    # Sending
+
+    def send(self, messages: list[Message]) -> None:
+        """Send what is encoded already. Nothing happens if the session is closing."""
+        self.server.engine.send_messages(self.sid, messages)
+
+    # The end
+
+    def disconnect(self, socket: Socket) -> None:
+        """Make the client leave one namespace (SIO-DISC-04)."""
+        namespace = socket.namespace
+        self.send(namespace.encode(Packet(PacketType.DISCONNECT, namespace.name)))
+        self._end(socket, DisconnectReason.SERVER_NAMESPACE_DISCONNECT, None)
+
+    def disconnect_all(self, now: float) -> None:
+        """Make the client leave every namespace, then close the connection (SIO-DISC-05)."""
+        for socket in list(self._joined.values()):
+            self.disconnect(socket)
+        self._fail(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, None, now)
+
+    def _fail(self, reason: DisconnectReason, error: Exception | None, now: float) -> None:
+        """Disconnect every socket, then close the connection. No packet tells the client why."""
+        self.closed(reason, error)
+        self.server.engine.close(self.sid, now=now)
+
+    def closed(self, reason: DisconnectReason, error: Exception | None) -> None:
+        """The connection has ended: every socket has, in the order of joining (SIO-DISC-06)."""
+        if self._ended:
+            return
+        self._ended = True
+        self._decoder.reset()
+        self.server.deadlines.forget(self)
+        for socket in list(self._pending.values()):
+            socket.stop()
+            self.server.put(ConnectAbandoned(socket))
+        self._pending.clear()
+        for socket in list(self._joined.values()):
+            self._end(socket, reason, error)
+
+    def _end(self, socket: Socket, reason: DisconnectReason, error: Exception | None) -> None:
+        del self._joined[socket.namespace.name]
+        socket.namespace.discard(socket)
+        failed = socket.stop()
+        self.server.put(Disconnecting(socket, reason, error))
+        for id in failed:
+            self.server.put(AckFailed(socket, id, "disconnect"))
+        self.server.put(Disconnected(socket, reason, error))

@@ -1,0 +1,80 @@
+"""Events of the Socket.IO server machine. Its effects are the engine's, passed through."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sioproto._output import Event, output
+from sioproto.socketio._acks import Reply
+from sioproto.socketio._reasons import DisconnectReason
+from sioproto.socketio._socket import Socket
+
+
+@output
+class ConnectRequested(Event):
+    """A client wants to join a namespace. Answer with ``server.accept(socket)`` or ``reject``."""
+
+    socket: Socket
+
+
+@output
+class ConnectAbandoned(Event):
+    """The client went before its request was answered. The last event about ``socket``."""
+
+    socket: Socket
+
+
+@output
+class Connected(Event):
+    """A socket joined its namespace: it has its own room, and the client has been told its id."""
+
+    socket: Socket
+
+
+@output
+class EventReceived(Event):
+    """A client emitted an event."""
+
+    socket: Socket
+    name: str | int | float
+    """Numbers are legal event names (SIO-VAL-05)."""
+    args: list[Any]
+    reply: Reply | None
+    """What acknowledges the event, if the client asked for that."""
+
+
+@output
+class AckReceived(Event):
+    """A client acknowledged what ``emit_with_ack`` sent."""
+
+    socket: Socket
+    id: int
+    args: list[Any]
+
+
+@output
+class AckFailed(Event):
+    """An acknowledgement will not come. Exactly one of this and ``AckReceived`` follows each request."""
+
+    socket: Socket
+    id: int
+    why: Literal["timeout", "disconnect"]
+
+
+@output
+class Disconnecting(Event):
+    """A socket is leaving. It no longer receives, but ``socket.rooms`` still shows its rooms."""
+
+    socket: Socket
+    reason: DisconnectReason
+    details: Exception | None
+    """Which rule or limit, if there is more to say than the reason."""
+
+
+@output
+class Disconnected(Event):
+    """A socket has left; ``socket.rooms`` is empty. The last event about it."""
+
+    socket: Socket
+    reason: DisconnectReason
+    details: Exception | None

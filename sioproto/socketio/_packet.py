@@ -1,0 +1,175 @@
+"""The packets of Socket.IO revision 5, in the text encoding with attachments."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sioproto._errors import DecodeError, LimitError, LocalProtocolError
+from sioproto._json import JsonCodec
+
+
+class PacketType(enum.IntEnum):
+    """Types of packet (SIO-PKT-01)."""
+
+    CONNECT = 0
+    DISCONNECT = 1
+    EVENT = 2
+    ACK = 3
+    CONNECT_ERROR = 4
+    BINARY_EVENT = 5
+    BINARY_ACK = 6
+
+
+RESERVED_EVENTS = (
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+)
+"""Names that no event may have, in either direction (SIO-EVT-05, SIO-VAL-06)."""
+
+MAX_ID = 2**53 - 1
+"""Largest acknowledgement id: beyond it the reference loses digits (SIO-DEC-12)."""
+
+
+class Missing(enum.Enum):
+    """The payload of a packet that has none, which is not the same as ``null``."""
+
+    MISSING = enum.auto()
+
+
+MISSING = Missing.MISSING
+
+
+@dataclass(slots=True)
+class Packet:
+    """One packet. ``type`` is never a binary one here: that is decided by what the payload holds."""
+
+    type: PacketType
+    namespace: str = "/"
+    data: Any = MISSING
+    id: int | None = None
+
+
+def encode_packet(packet: Packet, json: JsonCodec) -> tuple[str, list[bytes]]:
+    """Encode a packet into its text and its attachments, which follow in this order.
+
+    Only events and acknowledgements may hold binary (SIO-PKT-11). Byte strings, byte arrays and
+    memory views are taken out where the encoder meets them, so nothing is searched twice and the
+    caller's value stays as it is.
+
+    Raises:
+        LocalProtocolError: the payload cannot be expressed, or holds binary where none may be.
+    """
+    kind = packet.type
+    attachments: list[bytes] = []
+    payload = ""
+    if packet.data is not MISSING:
+
+        def take_out(value: Any) -> Any:
+            if not isinstance(value, bytes | bytearray | memoryview):
+                raise TypeError(f"{type(value).__name__} has no JSON form")
+            attachments.append(bytes(value))
+            return {"_placeholder": True, "num": len(attachments) - 1}
+
+        payload = json.dumps(packet.data, take_out)
+    head = str(int(kind))
+    if attachments:
+        if kind is PacketType.EVENT:
+            head = f"5{len(attachments)}-"
+        elif kind is PacketType.ACK:
+            head = f"6{len(attachments)}-"
+        else:
+            raise LocalProtocolError(f"a {kind.name} packet cannot carry binary")
+    namespace = "" if packet.namespace == "/" else packet.namespace + ","
+    number = "" if packet.id is None else str(packet.id)
+    return f"{head}{namespace}{number}{payload}", attachments
+
+
+_HEADER = re.compile(
+    r"""
+    (?: [0-4] | [56](?P<count>[0-9]+)- )
+    (?: (?P<namespace> /[^,]* ) (?: , | \Z ) )?  # the comma may be missing if nothing follows
+    (?P<id> [0-9]* )
+    """,
+    re.VERBOSE,
+)
+
+
+def decode_header(text: str, json: JsonCodec, max_attachments: int) -> tuple[Packet, int]:
+    """Decode the text of a packet, and say how many attachments follow it.
+
+    Placeholders are still in place.
+
+    Raises:
+        DecodeError: the text is no packet.
+        LimitError: more than ``max_attachments``.
+    """
+    match = _HEADER.match(text)
+    if match is None:
+        if text[:1] in ("5", "6"):
+            raise DecodeError("illegal attachments", rule="SIO-DEC-05")
+        raise DecodeError(f"unknown packet type {text[:1]!r}", rule="SIO-DEC-01")
+    kind = PacketType(ord(text[0]) - 48)
+    count = 0
+    if match["count"] is not None:
+        count = _count(match["count"], max_attachments)
+        kind = PacketType.EVENT if kind is PacketType.BINARY_EVENT else PacketType.ACK
+    number = match["id"]
+    packet = Packet(kind, match["namespace"] or "/", id=_id(number) if number else None)
+    end = match.end()
+    if end < len(text):
+        if text[end] in " \t\r\n":  # legal in JSON, but nothing may stand between id and payload
+            raise DecodeError("a blank before the payload", rule="SIO-DEC-16")
+        packet.data = json.loads(text[end:])
+    _check_payload(packet)
+    return packet, count
+
+
+def _count(digits: str, max_attachments: int) -> int:
+    digits = digits.lstrip("0")
+    if not digits:
+        raise DecodeError("a binary packet without attachments", rule="SIO-BIN-12")
+    # Compared by length first: int() is quadratic in the number of digits.
+    if len(digits) > 9 or int(digits) > max_attachments:
+        raise LimitError("too many attachments", rule="SIO-BIN-10", limit="max_attachments")
+    return int(digits)
+
+
+def _id(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    if len(digits) > 16 or int(digits) > MAX_ID:
+        raise DecodeError("acknowledgement id out of range", rule="SIO-DEC-12")
+    return int(digits)
+
+
+def _check_payload(packet: Packet) -> None:
+    """Check that the payload fits the type (SIO-VAL-01 and following)."""
+    data = packet.data
+    match packet.type:
+        case PacketType.EVENT:
+            if not isinstance(data, list) or not data:
+                raise DecodeError("an event needs a non-empty array", rule="SIO-VAL-03")
+            name = data[0]
+            if isinstance(name, str):
+                if name in RESERVED_EVENTS:
+                    raise DecodeError(f"event name {name!r} is reserved", rule="SIO-VAL-06")
+            elif isinstance(name, bool) or not isinstance(name, int | float):
+                raise DecodeError("an event name is text or a number", rule="SIO-VAL-11")
+        case PacketType.ACK:
+            if not isinstance(data, list):
+                raise DecodeError("an acknowledgement needs an array", rule="SIO-VAL-07")
+        case PacketType.CONNECT:
+            if data is not MISSING and not isinstance(data, dict):
+                raise DecodeError("a CONNECT payload is an object", rule="SIO-VAL-01")
+        case PacketType.DISCONNECT:
+            if data is not MISSING:
+                raise DecodeError("DISCONNECT has no payload", rule="SIO-VAL-02")
+        case _:
+            if data is not MISSING and not isinstance(data, dict | str):
+                raise DecodeError("a CONNECT_ERROR payload is an object", rule="SIO-VAL-08")

@@ -1,0 +1,286 @@
+"""The socket that a server application holds: one client in one namespace."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import KeysView
+from typing import TYPE_CHECKING, Any
+
+from sioproto._errors import ClosedError, LocalProtocolError
+from sioproto.engineio._message import Message
+from sioproto.socketio._acks import PendingAck
+from sioproto.socketio._broadcast import BroadcastOperator
+from sioproto.socketio._handshake import Handshake
+from sioproto.socketio._packet import Packet, PacketType
+
+if TYPE_CHECKING:
+    from sioproto.socketio._connection import Connection
+    from sioproto.socketio._namespace import Namespace
+
+_WRITABLE = ("data",)
+
+
+class SocketState(enum.Enum):
+    """How far a socket has come."""
+
+    CONNECTING = enum.auto()
+    CONNECTED = enum.auto()
+    DISCONNECTED = enum.auto()
+
+
+class Socket:
+    """One client in one namespace.
+
+    Any further attribute may be attached to it; what exists already cannot be overwritten
+    (SIO-HS-14). ``emit`` and the like only append to a buffer: nothing here waits.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_acks",
+        "_connection",
+        "_early",
+        "_handshake",
+        "_id",
+        "_namespace",
+        "_rooms",
+        "_state",
+        "data",
+    )
+
+    data: Any
+    """Anything the application wants to keep here; a dictionary at first (SIO-HS-10)."""
+
+    def __init__(
+        self, id: str, namespace: Namespace, connection: Connection, handshake: Handshake
+    ) -> None:
+        self._id = id
+        self._namespace = namespace
+        self._connection = connection
+        self._handshake = handshake
+        self._state = SocketState.CONNECTING
+        self._acks: dict[int, PendingAck] = {}
+        self._early: list[Message] = []
+        # Rooms live in the adapter while the socket is connected; before and after, here.
+        self._rooms: dict[str, None] = {}
+        self.data = {}
+
+    def __repr__(self) -> str:
+        return f"<Socket {self._id} {self._state.name.lower()} in {self._namespace.name}>"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_" and name not in _WRITABLE and hasattr(type(self), name):
+            raise LocalProtocolError(f"socket.{name} cannot be overwritten")
+        object.__setattr__(self, name, value)
+
+    if TYPE_CHECKING:  # free attributes have any type
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    # What it is
+
+    @property
+    def id(self) -> str:
+        """The id that the client knows too: new for each namespace and connection (SIO-CONN-10)."""
+        return self._id
+
+    @property
+    def namespace(self) -> Namespace:
+        """The namespace that it is in."""
+        return self._namespace
+
+    @property
+    def handshake(self) -> Handshake:
+        """What is known of how it came here."""
+        return self._handshake
+
+    @property
+    def connection(self) -> Connection:
+        """What carries it, shared by all namespaces of the client."""
+        return self._connection
+
+    @property
+    def sid(self) -> str:
+        """The Engine.IO session that carries it: a secret, since it is enough to join the session."""
+        return self._connection.sid
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is connected: not before it is accepted, and not once it is disconnecting."""
+        return self._state is SocketState.CONNECTED
+
+    @property
+    def rooms(self) -> KeysView[str]:
+        """Its rooms, in order of joining: its own room from the start (SIO-ROOM-01).
+
+        After the end, those of that moment, until ``Disconnected`` is drained.
+        """
+        if self._state is SocketState.CONNECTED:
+            return self._namespace.adapter.rooms_of(self._id)
+        return self._rooms.keys()
+
+    # Rooms
+
+    def join(self, *rooms: str) -> None:
+        """Join rooms. Does nothing once disconnected (SIO-ROOM-08).
+
+        What is joined before the socket is accepted takes effect when it is (SIO-MW-05).
+        """
+        _check_rooms(rooms)
+        if self._state is SocketState.CONNECTED:
+            self._namespace.adapter.join(self._id, rooms)
+        elif self._state is SocketState.CONNECTING:
+            self._rooms.update(dict.fromkeys(rooms))
+
+    def leave(self, room: str) -> None:
+        """Leave a room, if it is in it."""
+        if self._state is SocketState.CONNECTED:
+            self._namespace.adapter.leave(self._id, room)
+        elif self._state is SocketState.CONNECTING:
+            self._rooms.pop(room, None)
+
+    # Sending
+
+    def emit(self, name: str | int | float, *args: Any) -> None:
+        """Emit an event to this client.
+
+        Delivery is at most once: nothing happens if the socket is disconnected (SIO-EVT-15). What is
+        emitted before it is accepted follows the acceptance.
+
+        Raises:
+            LocalProtocolError: the name is reserved, or the arguments cannot be expressed in JSON and
+                attachments.
+        """
+        self._send(self._namespace.event(name, args))
+
+    def emit_with_ack(
+        self, name: str | int | float, *args: Any, timeout: float, now: float
+    ) -> int:
+        """Emit an event that asks for an acknowledgement.
+
+        Exactly one of ``AckReceived`` and ``AckFailed`` follows, with the id that is returned.
+
+        Args:
+            name: of the event.
+            args: of the event.
+            timeout: seconds to wait for the acknowledgement.
+            now: seconds.
+
+        Raises:
+            ClosedError: the socket is not connected.
+            LocalProtocolError: as for ``emit``, or ``max_pending_acks`` are pending.
+        """
+        if self._state is not SocketState.CONNECTED:
+            raise ClosedError(f"socket {self._id} is not connected")
+        server = self._connection.server
+        if len(self._acks) >= server.config.max_pending_acks:
+            raise LocalProtocolError("max_pending_acks acknowledgements are pending")
+        packet = self._namespace.event(name, args)
+        packet.id = self._namespace.next_ack_id()
+        self._send(packet)
+        ack = PendingAck(packet.id, now + timeout, self._ack_expired)
+        self._acks[packet.id] = ack
+        server.deadlines.moved(ack)
+        return packet.id
+
+    def _send(self, packet: Packet) -> None:
+        self.deliver(self._namespace.encode(packet))
+
+    def deliver(self, messages: list[Message]) -> None:
+        """Send what is encoded already."""
+        if self._state is SocketState.CONNECTED:
+            self._connection.send(messages)
+        elif self._state is SocketState.CONNECTING:
+            self._early += messages
+
+    def acknowledge(self, id: int, args: tuple[Any, ...]) -> None:
+        """Acknowledge an event. Still possible while the connection lives (SIO-ACK-12)."""
+        packet = Packet(PacketType.ACK, self._namespace.name, list(args), id)
+        self._connection.send(self._namespace.encode(packet))
+
+    # Broadcasting: never to the socket itself, whatever rooms it is in or has left (SIO-BC-06)
+
+    @property
+    def broadcast(self) -> BroadcastOperator:
+        """Everybody else in the namespace (SIO-BC-02)."""
+        return BroadcastOperator(self._namespace, except_ids=(self._id,))
+
+    def to(self, *rooms: str) -> BroadcastOperator:
+        """Everybody else in these rooms."""
+        return self.broadcast.to(*rooms)
+
+    def in_(self, *rooms: str) -> BroadcastOperator:
+        """Another name for ``to``."""
+        return self.broadcast.to(*rooms)
+
+    def except_(self, *rooms: str) -> BroadcastOperator:
+        """Everybody else who is in none of these rooms."""
+        return self.broadcast.except_(*rooms)
+
+    # The end
+
+    def disconnect(self, close: bool = False, *, now: float) -> None:
+        """Make the client leave. Does nothing if it has left (SIO-DISC-04).
+
+        Args:
+            close: also make it leave its other namespaces, and close the connection (SIO-DISC-05).
+            now: seconds.
+
+        Raises:
+            LocalProtocolError: the socket is not accepted yet; reject it instead.
+        """
+        if self._state is SocketState.CONNECTING:
+            raise LocalProtocolError("not connected yet: reject the socket instead")
+        if close:
+            self._connection.disconnect_all(now)
+        elif self._state is SocketState.CONNECTED:
+            self._connection.disconnect(self)
+
+    # What the connection asks of it
+
+    def start(self) -> list[Message]:
+        """It is accepted. Returns what was emitted before."""
+        self._state = SocketState.CONNECTED
+        early, self._early = self._early, []
+        self._namespace.adapter.join(self._id, (*self._rooms, self._id))
+        self._rooms = {}
+        return early
+
+    def stop(self) -> list[int]:
+        """It is disconnected, or was never accepted.
+
+        Returns the ids of acknowledgements that failed.
+        """
+        if self._state is SocketState.CONNECTED:
+            self._rooms = dict.fromkeys(self._namespace.adapter.remove(self._id))
+        else:
+            self._rooms = {}
+        self._state = SocketState.DISCONNECTED
+        self._early = []
+        failed = list(self._acks)
+        for ack in self._acks.values():
+            self._connection.server.deadlines.forget(ack)
+        self._acks = {}
+        return failed
+
+    def forget_rooms(self) -> None:
+        """The application has seen the end."""
+        self._rooms = {}
+
+    def take_ack(self, id: int | None) -> bool:
+        """Whether an acknowledgement is expected. It then no longer is."""
+        if id is None or id not in self._acks:
+            return False
+        self._connection.server.deadlines.forget(self._acks.pop(id))
+        return True
+
+    def _ack_expired(self, id: int) -> None:
+        del self._acks[id]
+        self._connection.server.ack_expired(self, id)
+
+
+def _check_rooms(rooms: tuple[str, ...]) -> None:
+    for room in rooms:
+        if not isinstance(room, str):
+            raise LocalProtocolError(f"a room is named by a string, not by {room!r}")

@@ -1,0 +1,648 @@
+"""One session: transports, heartbeat, upgrade, close, limits."""
+
+from __future__ import annotations
+
+import pytest
+from harness import Driver, engine_driver, request
+
+from sioproto import LimitError, RemoteProtocolError
+from sioproto.engineio import (
+    CloseReason,
+    EngineServer,
+    MessageReceived,
+    SessionClosed,
+    SessionUpgraded,
+)
+
+OPEN_TIME = 25.0
+
+
+def received(driver: Driver) -> list[str | bytes]:
+    return [event.data for event in driver.events_of(MessageReceived)]
+
+
+def end(driver: Driver) -> SessionClosed:
+    """The one closing event there must be."""
+    (event,) = driver.events_of(SessionClosed)
+    return event
+
+
+def gone(driver: Driver, sid: str) -> bool:
+    """Whether a poll is told that the session is unknown."""
+    answer = driver.answers[driver.poll(sid)]
+    return (answer.status, answer.body) == (400, b'{"code":1,"message":"Session ID unknown"}')
+
+
+# Polling
+
+
+def test_poll_waits_for_a_message() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    assert driver.unanswered == [poll]
+    core.send(sid, "hello")
+    driver.drain()
+    assert driver.answers[poll].status == 200
+    assert driver.answers[poll].body == b"4hello"
+
+
+def test_everything_buffered_goes_into_one_answer() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    for data in ("a", b"\x01\x02\x03", "", b""):
+        core.send(sid, data)
+    assert driver.poll_now(sid) == "4a\x1ebAQID\x1e4\x1eb"
+
+
+def test_commands_before_a_drain_share_one_answer() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    for number in range(10):
+        core.send(sid, str(number))
+    outputs = driver.drain()
+    assert len(outputs) == 1
+    assert driver.answers[poll].body == "\x1e".join(f"4{n}" for n in range(10)).encode()
+
+
+def test_post_delivers_before_it_is_answered() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    core.http_request("x", request(f"EIO=4&transport=polling&sid={sid}", "POST"), now=0)
+    driver._open["x"] = "asked"
+    driver.drain()
+    core.http_body("x", b"4a\x1ebAQ\x1e4b", now=0)
+    kinds = [type(out).__name__ for out in driver.drain()]
+    assert kinds == ["MessageReceived"] * 3 + ["HttpRespond"]
+    assert received(driver) == ["a", b"\x01", "b"]
+    assert driver.answers["x"].body == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("body", "good"),
+    [
+        (b"", []),
+        (b"abc", []),
+        (b"\x1e4a", []),
+        (b"4a\x1e", ["a"]),
+        (b"4a\x1e\x1e4b", ["a"]),
+        (b"4a\x1eX\x1e4b", ["a"]),
+        (b"4a\x1eb!!!!", ["a"]),
+        ("٤a".encode(), []),
+        (b"\xef\xbb\xbf4a", []),
+    ],
+)
+def test_undecodable_payload_ends_the_session_after_what_was_good(
+    body: bytes, good: list[str]
+) -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    assert driver.post(sid, body).status == 400
+    assert received(driver) == good
+    assert driver.answers[poll].body == b"1"
+    assert end(driver).reason is CloseReason.PARSE_ERROR
+    assert isinstance(end(driver).error, RemoteProtocolError)
+    assert gone(driver, sid)
+
+
+def test_close_packet_ends_the_payload() -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    assert driver.post(sid, "4a\x1e1\x1e4b").body == b"ok"
+    assert received(driver) == ["a"]
+    assert driver.answers[poll].body == b"6"
+    assert end(driver).reason is CloseReason.TRANSPORT_CLOSE
+    assert gone(driver, sid)
+
+
+def test_two_polls_end_the_session() -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    first, second = driver.poll(sid), driver.poll(sid)
+    assert driver.answers[second].status == 400
+    assert driver.answers[first].body == b"1"
+    assert end(driver).reason is CloseReason.TRANSPORT_ERROR
+    assert gone(driver, sid)
+
+
+def test_two_posts_end_the_session_and_both_are_answered() -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    head = request(f"EIO=4&transport=polling&sid={sid}", "POST")
+    first = driver.start(head)
+    second = driver.start(head)
+    assert driver.answers[second].status == 400
+    assert driver.answers[first].status == 400
+    assert driver.answers[poll].body == b"1"
+    driver.body(first, b"4late")
+    assert received(driver) == []
+    assert driver.unanswered == []
+
+
+def test_aborted_poll_ends_the_session() -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    driver.abort(driver.poll(sid))
+    assert end(driver).reason is CloseReason.TRANSPORT_ERROR
+    assert gone(driver, sid)
+
+
+def test_aborted_post_ends_the_session_and_answers_the_poll() -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    driver.abort(driver.start(request(f"EIO=4&transport=polling&sid={sid}", "POST")))
+    assert driver.answers[poll].body == b"1"
+    assert gone(driver, sid)
+
+
+def test_too_large_a_body_is_refused_and_costs_only_itself() -> None:
+    _, driver = engine_driver(max_payload=100)
+    sid = driver.open_polling()
+    assert driver.post(sid, "4" + "a" * 99).status == 200
+    assert driver.post(sid, "4" + "a" * 100).status == 413
+    assert driver.post(sid, "4" + "€" * 33).status == 200
+    assert received(driver) == ["a" * 99, "€" * 33]
+    head = request(f"EIO=4&transport=polling&sid={sid}", "POST", content_length="101")
+    announced = driver.start(head)
+    assert driver.answers[announced].status == 413, "refused before the body is read"
+    assert driver.events_of(SessionClosed) == []
+
+
+# WebSocket
+
+
+def test_websocket_carries_packets_as_they_are() -> None:
+    core, driver = engine_driver()
+    w, sid = driver.open_websocket()
+    assert driver.frame(w, "4hello", b"\x01\x02", b"", "4", "bAQID") == []
+    assert received(driver) == ["hello", b"\x01\x02", b"", "", b"\x01\x02\x03"]
+    core.send(sid, "text")
+    core.send(sid, b"bytes")
+    driver.drain()
+    assert driver.frames[w][1:] == ["4text", b"bytes"]
+
+
+def test_one_batch_at_a_time() -> None:
+    core, driver = engine_driver()
+    driver.auto_sent = False
+    w, sid = driver.open_websocket()
+    core.send(sid, "a")
+    core.send(sid, "b")
+    assert driver.drain() == []
+    assert core.buffered(sid) > 0
+    driver.sent(w)
+    assert driver.frames[w][1:] == ["4a", "4b"]
+    assert core.buffered(sid) == 0
+    core.send(sid, "c")
+    assert driver.drain() == []
+    driver.sent(w)
+    assert driver.frames[w][3:] == ["4c"]
+
+
+@pytest.mark.parametrize("frame", ["abc", "7", "", "b!", " 4"])
+def test_undecodable_frame_closes(frame: str) -> None:
+    _, driver = engine_driver()
+    w, sid = driver.open_websocket()
+    driver.frame(w, frame)
+    assert driver.close_codes == {w: None}
+    assert end(driver).reason is CloseReason.PARSE_ERROR
+    driver.frame(w, "4late")
+    assert received(driver) == []
+    driver.closed(w)
+    assert gone(driver, sid)
+
+
+@pytest.mark.parametrize("frame", ["0", "0{}", "5", "6", "6abc", "3", "3xyz"])
+def test_harmless_packets(frame: str) -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.frame(w, frame, "4still here")
+    assert received(driver) == ["still here"]
+
+
+def test_close_packet_on_websocket_closes() -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.frame(w, "1")
+    assert driver.close_codes == {w: None}
+    assert end(driver).reason is CloseReason.TRANSPORT_CLOSE
+
+
+def test_lost_websocket() -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.closed(w)
+    assert (end(driver).reason, end(driver).error) == (CloseReason.TRANSPORT_CLOSE, None)
+
+
+def test_websocket_violation() -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    error = RemoteProtocolError("unmasked frame", rule="EIO-WS-08")
+    driver.closed(w, error)
+    assert (end(driver).reason, end(driver).error) == (CloseReason.TRANSPORT_ERROR, error)
+
+
+def test_peer_without_binary_gets_base64() -> None:
+    core, driver = engine_driver()
+    w = driver.connect(request("EIO=4&transport=websocket&b64=1"))
+    core.send("E1", b"\x01\x02\x03")
+    core.send("E1", "text")
+    driver.drain()
+    assert driver.frames[w][1:] == ["bAQID", "4text"]
+
+
+# Heartbeat
+
+
+def test_ping_is_counted_from_the_pong() -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.sleep(24.9)
+    assert len(driver.frames[w]) == 1
+    driver.sleep(0.1)
+    assert driver.frames[w][1:] == ["2"]
+    driver.sleep(10)
+    driver.frame(w, "3")
+    driver.sleep(24.9)
+    assert driver.frames[w][1:] == ["2"]
+    driver.sleep(0.1)
+    assert driver.frames[w][1:] == ["2", "2"]
+
+
+def test_silent_websocket_times_out() -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.sleep(44.9)
+    assert driver.events_of(SessionClosed) == []
+    driver.sleep(0.1)
+    assert end(driver).reason is CloseReason.PING_TIMEOUT
+    assert driver.close_codes == {w: None}
+
+
+def test_silent_poller_times_out_though_no_poll_could_carry_the_ping() -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    driver.sleep(30)
+    assert driver.poll_now(sid) == "2"
+    driver.sleep(15)
+    assert end(driver).reason is CloseReason.PING_TIMEOUT
+    assert gone(driver, sid)
+
+
+def test_pending_poll_is_told_of_the_timeout() -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    driver.sleep(25)
+    driver.poll(sid)
+    poll = driver.poll(sid)
+    driver.sleep(20)
+    assert driver.answers[poll].body == b"1"
+
+
+def test_who_sends_is_alive() -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.sleep(25)
+    for _ in range(10):
+        driver.sleep(15)
+        driver.frame(w, "4busy")
+    assert driver.events_of(SessionClosed) == []
+    driver.sleep(20)
+    assert end(driver).reason is CloseReason.PING_TIMEOUT
+
+
+def test_unsolicited_pongs_restart_the_interval_and_cost_nothing() -> None:
+    core, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    for _ in range(1000):
+        driver.sleep(1)
+        driver.frame(w, "3")
+    assert driver.frames[w][1:] == []
+    assert core.statistics().timers < 200
+
+
+@pytest.mark.parametrize("frame", ["2", "2probe", "2abc"])
+def test_ping_from_the_client_is_an_error(frame: str) -> None:
+    _, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.frame(w, frame)
+    assert driver.close_codes == {w: None}
+    assert end(driver).reason is CloseReason.TRANSPORT_ERROR
+
+
+def test_late_driver_still_gives_the_peer_its_time() -> None:
+    core, driver = engine_driver()
+    w, _ = driver.open_websocket()
+    driver.now = 100.0  # the process was suspended
+    core.handle_timeout(now=100.0)
+    driver.drain()
+    assert driver.frames[w][1:] == ["2"]
+    driver.sleep(19.9)
+    assert driver.events_of(SessionClosed) == []
+
+
+# Upgrade
+
+
+def upgrading() -> tuple[EngineServer[str], Driver, str, str]:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    return core, driver, sid, driver.upgrade(sid)
+
+
+def test_upgrade_moves_the_buffer_in_order() -> None:
+    core, driver, sid, w = upgrading()
+    assert driver.frame(w, "2probe") == ["3probe"]
+    core.send(sid, "a")
+    core.send(sid, b"b")
+    driver.drain()
+    assert driver.frames[w] == ["3probe"], "nothing else before the switch"
+    assert driver.frame(w, "5", "4x") == ["4a", b"b"]
+    assert received(driver) == ["x"]
+    core.send(sid, "c")
+    driver.drain()
+    assert driver.frames[w] == ["3probe", "4a", b"b", "4c"]
+    assert driver.events_of(SessionUpgraded) == [SessionUpgraded(sid)]
+
+
+def test_polling_goes_on_during_the_probe() -> None:
+    core, driver, sid, w = upgrading()
+    driver.frame(w, "2probe")
+    poll = driver.poll(sid)
+    core.send(sid, "by poll")
+    driver.drain()
+    assert driver.answers[poll].body == b"4by poll"
+    assert driver.post(sid, "4by post").body == b"ok"
+    driver.frame(w, "5", "4by websocket")
+    assert received(driver) == ["by post", "by websocket"]
+
+
+def test_every_poll_during_an_upgrade_gets_a_noop_but_not_at_once() -> None:
+    _, driver, sid, w = upgrading()
+    first = driver.poll(sid)
+    driver.frame(w, "2probe")
+    assert first in driver.unanswered
+    for poll in (first, driver.poll, driver.poll):
+        x = poll if isinstance(poll, str) else poll(sid)
+        assert x in driver.unanswered
+        driver.sleep(0.1)
+        assert driver.answers[x].body == b"6"
+
+
+def test_no_noop_without_a_probe() -> None:
+    _, driver, sid, _ = upgrading()
+    poll = driver.poll(sid)
+    driver.sleep(5)
+    assert poll in driver.unanswered
+
+
+def test_poll_pending_at_the_switch_is_ended() -> None:
+    _, driver, sid, w = upgrading()
+    driver.frame(w, "2probe")
+    poll = driver.poll(sid)
+    driver.frame(w, "5")
+    assert driver.answers[poll].body == b"1"
+    assert driver.events_of(SessionClosed) == []
+
+
+def test_post_being_read_at_the_switch_is_refused() -> None:
+    _, driver, sid, w = upgrading()
+    post = driver.start(request(f"EIO=4&transport=polling&sid={sid}", "POST"))
+    driver.frame(w, "2probe", "5")
+    assert driver.answers[post].status == 400
+    driver.body(post, b"4late")
+    assert received(driver) == []
+    assert driver.events_of(SessionClosed) == []
+
+
+def test_probe_may_be_repeated_and_may_be_missing() -> None:
+    _, driver, _, w = upgrading()
+    assert driver.frame(w, "2probe", "2probe") == ["3probe", "3probe"]
+    _, driver, sid, w = upgrading()
+    driver.frame(w, "5")
+    assert driver.events_of(SessionUpgraded) == [SessionUpgraded(sid)]
+
+
+def test_probes_whose_answers_are_not_taken_end_the_candidate() -> None:
+    _, driver, sid, w = upgrading()
+    driver.auto_sent = False
+    driver.frame(w, *["2probe"] * 16)
+    assert driver.close_codes == {}
+    driver.frame(w, *["2probe"] * 2)
+    assert driver.close_codes == {w: None}
+    assert driver.post(sid, "4a").body == b"ok"
+
+
+@pytest.mark.parametrize("data", ["5", "52", "5abc"])
+def test_upgrade_packet_may_have_data(data: str) -> None:
+    _, driver, sid, w = upgrading()
+    driver.frame(w, "2probe", data)
+    assert driver.events_of(SessionUpgraded) == [SessionUpgraded(sid)]
+
+
+@pytest.mark.parametrize(
+    "frame", ["4x", "2", "2other", "3probe", "6", "1", "0", "abc", "", b"\x01", b""]
+)
+@pytest.mark.parametrize("probed", [False, True])
+def test_anything_else_drops_the_candidate_alone(frame: str | bytes, probed: bool) -> None:
+    _, driver, sid, w = upgrading()
+    if probed:
+        driver.frame(w, "2probe")
+    driver.frame(w, frame)
+    assert driver.close_codes == {w: None}
+    assert received(driver) == []
+    assert driver.post(sid, "4a").body == b"ok"
+    second = driver.upgrade(sid)
+    assert driver.frame(second, "2probe") == ["3probe"]
+    driver.closed(w)
+    driver.frame(second, "5", "4b")
+    assert received(driver) == ["a", "b"]
+
+
+def test_abandoned_upgrade_is_freed() -> None:
+    core, driver, sid, w = upgrading()
+    driver.frame(w, "2probe")
+    driver.sleep(10)
+    assert driver.close_codes == {w: None}
+    poll = driver.poll(sid)
+    driver.sleep(5)
+    assert poll in driver.unanswered, "no more noops"
+    driver.closed(w)
+    assert core.statistics().upgrading == 0
+
+
+def test_lost_candidate_leaves_the_session() -> None:
+    _, driver, sid, w = upgrading()
+    driver.frame(w, "2probe")
+    driver.closed(w)
+    assert driver.post(sid, "4a").body == b"ok"
+
+
+def test_second_candidate_is_refused() -> None:
+    _, driver, sid, w = upgrading()
+    second = driver.upgrade(sid)
+    assert driver.rejected[second].status == 400
+    assert driver.frame(w, "2probe") == ["3probe"]
+
+
+def test_upgraded_session_refuses_polling_and_websockets() -> None:
+    _, driver, sid, w = upgrading()
+    driver.frame(w, "2probe", "5")
+    bad = b'{"code":3,"message":"Bad request"}'
+    assert driver.answers[driver.poll(sid)].body == bad
+    assert driver.post(sid, "4a").body == bad
+    assert driver.upgrade(sid) in driver.rejected
+    driver.frame(w, "4a")
+    assert received(driver) == ["a"]
+
+
+def test_session_cannot_be_taken_over() -> None:
+    _, driver = engine_driver()
+    w, sid = driver.open_websocket()
+    assert driver.upgrade(sid) in driver.rejected
+    driver.frame(w, "4a")
+    assert received(driver) == ["a"]
+
+
+def test_upgrades_can_be_forbidden() -> None:
+    _, driver = engine_driver(allow_upgrades=False)
+    sid = driver.open_polling()
+    assert driver.upgrade(sid) in driver.rejected
+
+
+def test_heartbeat_survives_the_upgrade() -> None:
+    _, driver, sid, w = upgrading()
+    driver.frame(w, "2probe")
+    driver.sleep(9)
+    driver.frame(w, "5")
+    driver.sleep(16)
+    assert driver.frames[w] == ["3probe", "2"]
+    driver.sleep(20)
+    assert end(driver).reason is CloseReason.PING_TIMEOUT
+
+
+def test_ping_sent_by_polling_may_be_answered_by_websocket_or_else() -> None:
+    for answer in (True, False):
+        _, driver = engine_driver()
+        sid = driver.open_polling()
+        driver.sleep(25)
+        assert driver.poll_now(sid) == "2"
+        w = driver.upgrade(sid)
+        driver.frame(w, "2probe", "5")
+        if answer:
+            driver.frame(w, "3")
+        driver.sleep(24)
+        assert bool(driver.events_of(SessionClosed)) is not answer
+
+
+def test_close_by_polling_takes_the_candidate_along() -> None:
+    _, driver, sid, w = upgrading()
+    driver.frame(w, "2probe")
+    driver.post(sid, "1")
+    assert driver.close_codes == {w: None}
+
+
+# Close
+
+
+def test_close_delivers_what_is_buffered_by_poll() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    core.send(sid, "a")
+    core.close(sid, now=0)
+    driver.drain()
+    assert driver.events_of(SessionClosed) == []
+    assert driver.post(sid, "4dropped").body == b"ok"
+    assert received(driver) == []
+    assert driver.poll_now(sid) == "4a\x1e1"
+    assert end(driver).reason is CloseReason.FORCED_CLOSE
+    assert gone(driver, sid)
+
+
+def test_close_answers_a_pending_poll() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    core.close(sid, now=0)
+    driver.drain()
+    assert driver.answers[poll].body == b"1"
+    assert gone(driver, sid)
+
+
+def test_close_gives_up_on_a_client_that_does_not_poll() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    core.close(sid, now=0)
+    driver.sleep(29.9)
+    assert driver.events_of(SessionClosed) == []
+    driver.sleep(0.1)
+    assert end(driver).reason is CloseReason.FORCED_CLOSE
+
+
+def test_close_with_discard_loses_the_buffer() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    core.send(sid, "a")
+    core.close(sid, now=0)
+    core.close(sid, now=0, discard=True)
+    driver.drain()
+    assert gone(driver, sid)
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_close_delivers_what_is_buffered_by_websocket(in_flight: bool) -> None:
+    core, driver = engine_driver()
+    w, sid = driver.open_websocket()
+    if in_flight:
+        driver.auto_sent = False
+        core.send(sid, "a")
+        driver.drain()
+        core.send(sid, "b")
+        core.close(sid, now=0)
+        driver.drain()
+        assert driver.close_codes == {}
+        driver.sent(w)
+    else:
+        core.send(sid, "a")
+        core.send(sid, "b")
+        core.close(sid, now=0)
+        driver.drain()
+    assert driver.frames[w][1:] == ["4a", "4b"]
+    assert driver.close_codes == {w: None}
+    assert end(driver).reason is CloseReason.FORCED_CLOSE
+
+
+def test_close_during_an_upgrade_waits_for_the_switch() -> None:
+    core, driver, sid, w = upgrading()
+    driver.frame(w, "2probe")
+    core.send(sid, "x")
+    core.close(sid, now=0)
+    driver.drain()
+    assert driver.frame(w, "5") == ["4x"]
+    assert driver.close_codes == {w: None}
+
+
+def test_peer_that_fetches_nothing_is_dropped_with_the_limit_named() -> None:
+    core, driver = engine_driver(max_buffer=1000)
+    w, sid = driver.open_websocket()
+    driver.auto_sent = False
+    core.send(sid, "x")
+    driver.drain()
+    for _ in range(100):
+        core.send_messages(sid, [])
+        if core.buffered(sid) + 200 > 1000:
+            break
+        core.send(sid, "y" * 100)
+    with pytest.raises(Exception, match="closed"):
+        core.send(sid, "z" * 1000)
+    driver.drain()
+    error = end(driver).error
+    assert isinstance(error, LimitError)
+    assert error.limit == "max_buffer"
+    assert driver.close_codes == {w: 1008}
