@@ -1,9 +1,10 @@
 """The exception tree.
 
 Two questions decide which one is raised: who made the mistake, and could it have been avoided?
-``LocalProtocolError`` is a bug in the caller, ``ClosedError`` is a race that no caller can avoid, and
-``RemoteProtocolError`` is the peer's fault. Machines never raise the last kind: what a peer does wrong becomes effects
-and a closing event that carries the error. Only codec functions raise it.
+``LocalProtocolError`` is a bug in the caller, ``ClosedError`` is a race that no caller can avoid,
+and ``RemoteProtocolError`` is the peer's fault. Machines never raise the last kind: what a peer
+does wrong becomes effects and a closing event that carries the error. Only codec functions raise
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ class LocalProtocolError(SioprotoError):
 
 
 class ClosedError(SioprotoError):
-    """What the command was for has gone meanwhile. Not a bug: the caller lost a race with a close."""
+    """What the command was for has gone meanwhile.
+
+    Not a bug: the caller lost a race with a close.
+    """
 
 
 class ConnectionRefused(SioprotoError):
@@ -30,7 +34,8 @@ class ConnectionRefused(SioprotoError):
 
     Args:
         message: what the client gets to read.
-        data: a JSON value that travels beside the message (SIO-MW-02). The default, ``None``, sends none.
+        data: a JSON value that travels beside the message (SIO-MW-02). The default, ``None``, sends
+            none.
     """
 
     def __init__(self, message: str = "refused", data: Any = None) -> None:

@@ -1,4 +1,7 @@
-"""The JSON codec: a protocol that others may implement, and a strict one on the standard library."""
+"""The JSON codec:
+
+a protocol that others may implement, and a strict one on the standard library.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ class JsonCodec(Protocol):
     def dumps(self, value: Any, default: Callable[[Any], Any]) -> str:
         """Encode without blanks, in text that UTF-8 can carry.
 
-        ``default`` is called for each value that JSON cannot express, in the order of the text; what it
-        returns is encoded in its place.
+        ``default`` is called for each value that JSON cannot express, in the order of the text;
+        what it returns is encoded in its place.
 
         Raises:
             LocalProtocolError: the value cannot be expressed.
@@ -31,7 +34,8 @@ class JsonCodec(Protocol):
         """Decode.
 
         Raises:
-            DecodeError: the text is not one complete JSON value, or is too deep or too large to hold.
+            DecodeError: the text is not one complete JSON value, or is too deep or too large to
+            hold.
         """
 
 

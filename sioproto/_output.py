@@ -1,4 +1,7 @@
-"""What machines put out: effects, which the driver must carry out, and events, which the application may care about."""
+"""What machines put out:
+
+effects, which the driver must carry out, and events, which the application may care about.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ T = TypeVar("T")
 def output(cls: type[T]) -> type[T]:
     """Make a class an output: a dataclass with slots that type checkers treat as frozen.
 
-    Really frozen dataclasses take four times as long to build, and outputs are built for every message.
+    Really frozen dataclasses take four times as long to build, and outputs are built for every
+    message.
     """
     return dataclass(slots=True)(cls)
 

@@ -29,9 +29,11 @@ class ServerConfig:
     ping_timeout: float = 20.0
     """From a ping to the end of a session that stays silent (EIO-HB-03)."""
     upgrade_timeout: float = 10.0
-    """From the opening of a candidate WebSocket to its end, if the upgrade does not complete (EIO-UPS-10)."""
+    """From the opening of a candidate WebSocket to its end, if the upgrade does not complete
+    (EIO-UPS-10)."""
     close_timeout: float = 30.0
-    """How long a closing session waits for a poll, or for its last WebSocket message (EIO-CL-05)."""
+    """How long a closing session waits for a poll, or for its last WebSocket message (EIO-
+    CL-05)."""
     noop_interval: float = 0.1
     """How long a poll stays open after the probe (EIO-UPS-03)."""
     max_payload: int = 1_000_000

@@ -9,8 +9,8 @@ from typing import Any
 class WsFrame:
     """The payload of one outgoing WebSocket message.
 
-    ``cache`` belongs to the driver: the core never touches it. A driver that keeps the framed bytes there frames a broadcast
-    once, because all recipients share the object.
+    ``cache`` belongs to the driver: the core never touches it. A driver that keeps the framed bytes
+    there frames a broadcast once, because all recipients share the object.
     """
 
     __slots__ = ("cache", "payload")
@@ -27,7 +27,8 @@ class Message:
     """One outgoing packet in Engine.IO revision 4, immutable.
 
     Args:
-        packet: text is a whole packet, type digit included; bytes are the content of a binary message packet, whose type
+        packet: text is a whole packet, type digit included; bytes are the content of a binary
+            message packet, whose type
             is implied (EIO-PKT-04).
     """
 

@@ -1,7 +1,7 @@
 """Effects and events of the Engine.IO machines, and the reasons with which a session ends.
 
-``X`` is the type of the driver's tokens: whatever hashable object it passes in with a request comes back in the
-effects that answer it.
+``X`` is the type of the driver's tokens: whatever hashable object it passes in with a request comes
+back in the effects that answer it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ class CloseReason(enum.StrEnum):
     TRANSPORT_CLOSE = "transport close"
     """The peer closed: a close packet, a closed WebSocket, a vanished connection."""
     TRANSPORT_ERROR = "transport error"
-    """The transport was misused or failed: an aborted poll, an overlap, a WebSocket violation, a heartbeat the wrong way round."""
+    """The transport was misused or failed:
+
+    an aborted poll, an overlap, a WebSocket violation, a heartbeat the wrong way round.
+    """
     PING_TIMEOUT = "ping timeout"
     """The peer did not answer a ping in time."""
     PARSE_ERROR = "parse error"
@@ -38,8 +41,8 @@ class CloseReason(enum.StrEnum):
 class HttpRead(Effect, Generic[X]):
     """Read the request body, then state ``http_body(exchange, data)`` once.
 
-    The driver reads until the body ends or more than ``limit`` bytes are there, whichever comes first; in the second case it
-    states what it has, and the core refuses it.
+    The driver reads until the body ends or more than ``limit`` bytes are there, whichever comes
+    first; in the second case it states what it has, and the core refuses it.
     """
 
     exchange: X
@@ -61,7 +64,10 @@ class HttpRespond(Effect, Generic[X]):
 
 @output
 class WsAccept(Effect, Generic[X]):
-    """Complete the WebSocket handshake. A received message of more than ``limit`` bytes is a violation (close code 1009)."""
+    """Complete the WebSocket handshake.
+
+    A received message of more than ``limit`` bytes is a violation (close code 1009).
+    """
 
     ws: X
     headers: tuple[tuple[str, str], ...]
@@ -70,7 +76,8 @@ class WsAccept(Effect, Generic[X]):
 
 @output
 class WsReject(Effect, Generic[X]):
-    """Answer the upgrade request with an ordinary HTTP response instead of 101, then close the connection."""
+    """Answer the upgrade request with an ordinary HTTP response instead of 101, then close the
+    connection."""
 
     ws: X
     status: int
@@ -80,7 +87,10 @@ class WsReject(Effect, Generic[X]):
 
 @output
 class WsSend(Effect, Generic[X]):
-    """Send these messages, each as one WebSocket message, then state ``ws_sent(ws)``. No other ``WsSend`` comes before that."""
+    """Send these messages, each as one WebSocket message, then state ``ws_sent(ws)``.
+
+    No other ``WsSend`` comes before that.
+    """
 
     ws: X
     frames: list[WsFrame]
@@ -88,7 +98,8 @@ class WsSend(Effect, Generic[X]):
 
 @output
 class WsClose(Effect, Generic[X]):
-    """Send what an earlier ``WsSend`` asked for, then a close frame, without status if ``code`` is None. The last effect about ``ws``."""
+    """Send what an earlier ``WsSend`` asked for, then a close frame, without status if ``code``
+    is None. The last effect about ``ws``."""
 
     ws: X
     code: int | None
@@ -99,7 +110,10 @@ class WsClose(Effect, Generic[X]):
 
 @output
 class SessionOpened(Event):
-    """A session began. ``request`` is the one that opened it, and stays the same for its whole life."""
+    """A session began.
+
+    ``request`` is the one that opened it, and stays the same for its whole life.
+    """
 
     sid: str
     request: Request

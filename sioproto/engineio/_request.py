@@ -1,6 +1,7 @@
 """The head of an HTTP request, and what its query asks for.
 
-A request is decoded before it is judged: :func:`parse_query` only reads, :mod:`sioproto.engineio._server` decides.
+A request is decoded before it is judged: :func:`parse_query` only reads,
+:mod:`sioproto.engineio._server` decides.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Request:
     target: str
     """Request target with path and query, as it stood in the request line."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """Names in lower case, in the order received; values as text, one character a byte (ISO 8859-1)."""
+    """Names in lower case, in the order received; values as text, one character a byte (ISO
+    8859-1)."""
     address: str | None = None
     """Address of the peer, as the operating system tells it."""
     secure: bool = False
@@ -54,8 +56,8 @@ MAX_QUERY_FIELDS = 100
 def parse_query(target: str) -> Mapping[str, str]:
     """Read the query of a request target.
 
-    Names and values are percent-decoded, ``+`` is a space, only ``&`` separates, and the last of equal names wins
-    (EIO-QP-03).
+    Names and values are percent-decoded, ``+`` is a space, only ``&`` separates, and the last of
+    equal names wins (EIO-QP-03).
 
     Raises:
         DecodeError: more than ``MAX_QUERY_FIELDS`` fields.

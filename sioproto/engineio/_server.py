@@ -64,8 +64,8 @@ class EngineStatistics:
 class EngineServer(Generic[X]):
     """The server side of Engine.IO revision 4, for one endpoint.
 
-    Facts never raise because of a peer. They raise ``LocalProtocolError`` when the driver breaks the
-    contract about its tokens.
+    Facts never raise because of a peer. They raise ``LocalProtocolError`` when the driver breaks
+    the contract about its tokens.
 
     Args:
         config: limits and times.
@@ -128,7 +128,10 @@ class EngineServer(Generic[X]):
             self.put(HttpRead(exchange, self.config.max_payload))
 
     def http_body(self, exchange: X, data: bytes, *, now: float) -> None:
-        """The body asked for by ``HttpRead`` was read. Ignored if the exchange was answered meanwhile."""
+        """The body asked for by ``HttpRead`` was read.
+
+        Ignored if the exchange was answered meanwhile.
+        """
         now = self._fact(now)
         session = self._exchanges.get(exchange)
         if session is None or session.post != exchange:
@@ -239,10 +242,7 @@ class EngineServer(Generic[X]):
         session = self._sessions.get(sid)
         if session is None:
             return False
-        for message in messages:
-            if not session.send(message):
-                return False
-        return True
+        return all(session.send(message) for message in messages)
 
     def close(self, sid: str, *, now: float, discard: bool = False) -> None:
         """Close a session, delivering first what is buffered, unless ``discard`` is set.

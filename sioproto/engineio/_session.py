@@ -2,7 +2,8 @@
 
 Two things move independently:
 
-* the state goes ``OPEN -> CLOSING -> CLOSED``, or straight to ``CLOSED``. ``CLOSING`` is a close that
+* the state goes ``OPEN -> CLOSING -> CLOSED``, or straight to ``CLOSED``. ``CLOSING`` is a close
+  that
   still has something to deliver: to the next poll, or after the WebSocket batch in flight.
 * the transport is ``polling`` or ``websocket``. A session that began on polling may have a
   *candidate*: a WebSocket that has yet to prove itself. The candidate becomes the transport when
@@ -449,7 +450,8 @@ class Session(Generic[X]):
         self.state = State.CLOSED
         messages = self._take_buffer()
         if self.poll is not None:
-            # A client that asked to close gets a noop, since there is nothing to tell (EIO-POLL-16).
+            # A client that asked to close gets a noop, since there is nothing to tell (EIO-
+            # POLL-16).
             asked = reason is CloseReason.TRANSPORT_CLOSE
             self._answer_poll([*messages, NOOP if asked else CLOSE])
         if self.post is not None:

@@ -46,4 +46,5 @@ class PendingAck:
 
     def handle_timeout(self, now: float) -> None:
         """The time is up."""
+        self.deadline = inf
         self._expire(self.id)

@@ -21,9 +21,9 @@ class Channel(Protocol):
 class BroadcastOperator:
     """Rooms chosen and rooms left out. Each call returns a new operator; none is ever changed.
 
-    The order of the calls is irrelevant. Rooms add up (SIO-BC-03), and each recipient gets the event
-    once (SIO-BC-04). No room at all means everybody in the namespace, also when an empty list of
-    rooms was given (SIO-BC-05).
+    The order of the calls is irrelevant. Rooms add up (SIO-BC-03), and each recipient gets the
+    event once (SIO-BC-04). No room at all means everybody in the namespace, also when an empty list
+    of rooms was given (SIO-BC-05).
     """
 
     __slots__ = ("_channel", "_except_ids", "_except_rooms", "_rooms")

@@ -39,8 +39,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_connect_by",
         "_attachment_by",
+        "_connect_by",
         "_decoder",
         "_ended",
         "_joined",

@@ -29,7 +29,8 @@ class Decoder:
         """Take one message. None if attachments are missing.
 
         Raises:
-            DecodeError: the message is no packet, or not what must come next. What was begun is lost.
+            DecodeError: the message is no packet, or not what must come next. What was begun is
+            lost.
             LimitError: a packet announces too many attachments.
         """
         if isinstance(message, bytes):

@@ -14,8 +14,8 @@ from sioproto.engineio._request import Request, parse_query
 class Handshake:
     """The nine fields that the manual lists (SIO-HS-01).
 
-    All but ``auth``, ``time`` and ``issued`` come from the request that opened the session, and stay
-    the same for all namespaces and after an upgrade (SIO-HS-02).
+    All but ``auth``, ``time`` and ``issued`` come from the request that opened the session, and
+    stay the same for all namespaces and after an upgrade (SIO-HS-02).
     """
 
     headers: Mapping[str, str]

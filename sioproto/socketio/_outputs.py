@@ -54,7 +54,10 @@ class AckReceived(Event):
 
 @output
 class AckFailed(Event):
-    """An acknowledgement will not come. Exactly one of this and ``AckReceived`` follows each request."""
+    """An acknowledgement will not come.
+
+    Exactly one of this and ``AckReceived`` follows each request.
+    """
 
     socket: Socket
     id: int

@@ -48,7 +48,10 @@ MISSING = Missing.MISSING
 
 @dataclass(slots=True)
 class Packet:
-    """One packet. ``type`` is never a binary one here: that is decided by what the payload holds."""
+    """One packet.
+
+    ``type`` is never a binary one here: that is decided by what the payload holds.
+    """
 
     type: PacketType
     namespace: str = "/"

@@ -42,7 +42,10 @@ class RoomIndex:
         return True
 
     def leave_all(self, id: str) -> KeysView[str]:
-        """Take an id out of its rooms, and return them. Takes time in proportion to their number."""
+        """Take an id out of its rooms, and return them.
+
+        Takes time in proportion to their number.
+        """
         rooms = self._rooms.pop(id, _NO_ROOMS)
         for room in rooms:
             self._drop(id, room)

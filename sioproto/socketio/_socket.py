@@ -102,7 +102,10 @@ class Socket:
 
     @property
     def sid(self) -> str:
-        """The Engine.IO session that carries it: a secret, since it is enough to join the session."""
+        """The Engine.IO session that carries it:
+
+        a secret, since it is enough to join the session.
+        """
         return self._connection.sid
 
     @property
@@ -145,18 +148,17 @@ class Socket:
     def emit(self, name: str | int | float, *args: Any) -> None:
         """Emit an event to this client.
 
-        Delivery is at most once: nothing happens if the socket is disconnected (SIO-EVT-15). What is
-        emitted before it is accepted follows the acceptance.
+        Delivery is at most once: nothing happens if the socket is disconnected (SIO-EVT-15). What
+        is emitted before it is accepted follows the acceptance.
 
         Raises:
-            LocalProtocolError: the name is reserved, or the arguments cannot be expressed in JSON and
+            LocalProtocolError: the name is reserved, or the arguments cannot be expressed in JSON
+            and
                 attachments.
         """
         self._send(self._namespace.event(name, args))
 
-    def emit_with_ack(
-        self, name: str | int | float, *args: Any, timeout: float, now: float
-    ) -> int:
+    def emit_with_ack(self, name: str | int | float, *args: Any, timeout: float, now: float) -> int:
         """Emit an event that asks for an acknowledgement.
 
         Exactly one of ``AckReceived`` and ``AckFailed`` follows, with the id that is returned.

@@ -55,7 +55,9 @@ def test_base64(frame: str, data: bytes) -> None:
     assert decode_packet(frame) == Packet(PacketType.MESSAGE, data)
 
 
-@pytest.mark.parametrize("frame", ["bA", "b!!!!", "b-_8=", "bAQ=A", "bAQID\n", "b=", "bÄÖÜÄ", "bAQ==="])
+@pytest.mark.parametrize(
+    "frame", ["bA", "b!!!!", "b-_8=", "bAQ=A", "bAQID\n", "b=", "bÄÖÜÄ", "bAQ==="]
+)
 def test_broken_base64(frame: str) -> None:
     with pytest.raises(DecodeError, match="EIO-PKT-06"):
         decode_packet(frame)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from harness import counter, engine_driver, request
 
 from sioproto import ClosedError, LocalProtocolError
 from sioproto.engineio import (
@@ -19,6 +18,7 @@ from sioproto.engineio import (
     WsReject,
     WsSend,
 )
+from tests.harness import counter, engine_driver, request
 
 REFUSED = [
     ("GET", "EIO=4", 0),
@@ -330,7 +330,9 @@ def test_shutdown_closes_every_session_in_order() -> None:
     assert driver.answers[poll].body == b"1"
     refused = driver.http(request("EIO=4&transport=polling"))
     assert driver.answers[refused].status == 400
-    assert isinstance(driver.rejected[driver.connect(request("EIO=4&transport=websocket"))], WsReject)
+    assert isinstance(
+        driver.rejected[driver.connect(request("EIO=4&transport=websocket"))], WsReject
+    )
 
 
 def test_nothing_stays_behind() -> None:
