@@ -289,6 +289,8 @@ class Session(Generic[X]):
         try:
             for packet in decode_payload(body):
                 self._receive(packet.type, packet.data, now)
+                if self.state is State.CLOSED:
+                    break  # what follows is for nobody, and may be anything
         except DecodeError as error:
             self._host.refuse(exchange, 3)
             self.finish(CloseReason.PARSE_ERROR, error)
@@ -447,6 +449,7 @@ class Session(Generic[X]):
 
     def finish(self, reason: CloseReason, error: Exception | None = None) -> None:
         """End the session now, with a last message on the transport if that can take one."""
+        assert self.state is not State.CLOSED
         self.state = State.CLOSED
         messages = self._take_buffer()
         if self.poll is not None:

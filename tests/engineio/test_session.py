@@ -114,6 +114,16 @@ def test_close_packet_ends_the_payload() -> None:
     assert gone(driver, sid)
 
 
+@pytest.mark.parametrize(("body", "answer"), [("1\x1e7", b"6"), ("2\x1e7", b"1")])
+def test_nothing_counts_after_the_end(body: str, answer: bytes) -> None:
+    _, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    assert driver.post(sid, body).body == b"ok"
+    assert driver.answers[poll].body == answer
+    assert end(driver).reason is not CloseReason.PARSE_ERROR
+
+
 def test_two_polls_end_the_session() -> None:
     _, driver = engine_driver()
     sid = driver.open_polling()
