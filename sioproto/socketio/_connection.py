@@ -46,6 +46,7 @@ class Connection:
         "_joined",
         "_pending",
         "_request",
+        "_size",
         "deadline",
         "server",
         "sid",
@@ -60,6 +61,7 @@ class Connection:
         self._joined: dict[str, Socket] = {}
         self._pending: dict[str, Socket] = {}
         self._ended = False
+        self._size = 0
         self._connect_by = now + server.config.connect_timeout
         self._attachment_by = inf
         self.deadline = self.wake_at = inf
@@ -73,10 +75,10 @@ class Connection:
         """Do what is due."""
         if self._connect_by <= now:
             error = RemoteProtocolError("no namespace joined in time", rule="SIO-CONN-04")
-            self._fail(DisconnectReason.FORCED_SERVER_CLOSE, error, now)
+            self.fail(DisconnectReason.FORCED_SERVER_CLOSE, error, now)
         elif self._attachment_by <= now:
             error = RemoteProtocolError("an attachment did not come in time", rule="SIO-BIN-17")
-            self._fail(DisconnectReason.FORCED_CLOSE, error, now)
+            self.fail(DisconnectReason.FORCED_CLOSE, error, now)
 
     # Receiving
 
@@ -84,10 +86,11 @@ class Connection:
         """A message arrived."""
         if self._ended:
             return
+        self._size += len(message)
         try:
             packet = self._decoder.feed(message)
         except RemoteProtocolError as error:
-            self._fail(DisconnectReason.FORCED_CLOSE, error, now)
+            self.fail(DisconnectReason.FORCED_CLOSE, error, now)
             return
         if self._decoder.missing:
             self._attachment_by = now + self.server.config.attachment_timeout
@@ -97,6 +100,7 @@ class Connection:
             self._rearm()
         if packet is not None:
             self._route(packet, now)
+            self._size = 0
 
     def _route(self, packet: Packet, now: float) -> None:
         kind = packet.type
@@ -114,7 +118,7 @@ class Connection:
         elif kind is PacketType.EVENT:
             reply = None if packet.id is None else Reply(packet.id, socket.acknowledge)
             name, *args = packet.data
-            self.server.put(EventReceived(socket, name, args, reply))
+            self.server.put(EventReceived(socket, name, args, reply, self._size))
         elif kind is PacketType.ACK:
             if packet.id is not None and socket.take_ack(packet.id):
                 self.server.put(AckReceived(socket, packet.id, packet.data))
@@ -123,7 +127,7 @@ class Connection:
 
     def _illegal(self, what: str, rule: str, now: float) -> None:
         error = RemoteProtocolError(what, rule=rule)
-        self._fail(DisconnectReason.FORCED_SERVER_CLOSE, error, now)
+        self.fail(DisconnectReason.FORCED_SERVER_CLOSE, error, now)
 
     # Joining
 
@@ -191,10 +195,13 @@ class Connection:
         """Make the client leave every namespace, then close the connection (SIO-DISC-05)."""
         for socket in list(self._joined.values()):
             self.disconnect(socket)
-        self._fail(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, None, now)
+        self.fail(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, None, now)
 
-    def _fail(self, reason: DisconnectReason, error: Exception | None, now: float) -> None:
-        """Disconnect every socket, then close the connection. No packet tells the client why."""
+    def fail(self, reason: DisconnectReason, error: Exception | None, now: float) -> None:
+        """Disconnect every socket, then close the connection. No packet tells the client why.
+
+        An application may do this to a client that passed one of its own limits.
+        """
         self.closed(reason, error)
         self.server.engine.close(self.sid, now=now)
 

@@ -41,6 +41,8 @@ class EventReceived(Event):
     args: list[Any]
     reply: Reply | None
     """What acknowledges the event, if the client asked for that."""
+    size: int
+    """Characters and bytes that it took on the wire, for whoever bounds what waits to be handled."""
 
 
 @output

@@ -254,7 +254,8 @@ def test_event(packet: str, name: Any, args: list[Any]) -> None:
     _, driver = socket_driver()
     w, (socket,) = joined(driver)
     driver.frame(w, packet)
-    assert driver.events_of(EventReceived) == [EventReceived(socket, name, args, None)]
+    size = len(packet) - 1
+    assert driver.events_of(EventReceived) == [EventReceived(socket, name, args, None, size)]
 
 
 def test_event_with_attachments_by_polling() -> None:
@@ -264,6 +265,7 @@ def test_event_with_attachments_by_polling() -> None:
     driver.post(sid, '451-["b",{"_placeholder":true,"num":0}]\x1ebAQID')
     (event,) = driver.events_of(EventReceived)
     assert event.args == [b"\1\2\3"]
+    assert event.size == len('51-["b",{"_placeholder":true,"num":0}]') + 3
 
 
 @pytest.mark.parametrize(
