@@ -264,7 +264,7 @@ class Session(Generic[X]):
             self._misuse("two polls at once", "EIO-POLL-04")
             return
         self.poll = exchange
-        if self.state is State.CLOSING:
+        if self.state is State.CLOSING and not self.buffer:
             self.finish(CloseReason.FORCED_CLOSE)
         elif self.buffer:
             self._mark_dirty()
@@ -439,7 +439,9 @@ class Session(Generic[X]):
         if discard:
             self._take_buffer()
             self.finish(CloseReason.FORCED_CLOSE)
-        elif self.poll is not None or (self.ws is not None and not self._busy):
+        elif self.ws is not None and not self._busy:
+            self.finish(CloseReason.FORCED_CLOSE)
+        elif self.poll is not None and not self.buffer:
             self.finish(CloseReason.FORCED_CLOSE)
         else:
             self.state = State.CLOSING
@@ -453,10 +455,10 @@ class Session(Generic[X]):
         self.state = State.CLOSED
         messages = self._take_buffer()
         if self.poll is not None:
-            # A client that asked to close gets a noop, since there is nothing to tell (EIO-
-            # POLL-16).
+            # Never both: the official client acts on a close packet before it has handed on what
+            # stands in front of it. One that asked to close gets a noop (EIO-POLL-16).
             asked = reason is CloseReason.TRANSPORT_CLOSE
-            self._answer_poll([*messages, NOOP if asked else CLOSE])
+            self._answer_poll(messages or [NOOP if asked else CLOSE])
         if self.post is not None:
             exchange, self.post = self.post, None
             self._host.refuse(exchange, 1)

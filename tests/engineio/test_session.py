@@ -365,7 +365,9 @@ def test_close_delivers_what_is_buffered_by_poll() -> None:
     assert driver.events_of(SessionClosed) == []
     assert driver.post(sid, "4dropped").body == b"ok"
     assert received(driver) == []
-    assert driver.poll_now(sid) == "4a\x1e1"
+    assert driver.poll_now(sid) == "4a"
+    assert driver.events_of(SessionClosed) == []
+    assert driver.poll_now(sid) == "1"
     assert end(driver).reason is CloseReason.FORCED_CLOSE
     assert gone(driver, sid)
 
@@ -377,6 +379,29 @@ def test_close_answers_a_pending_poll() -> None:
     core.close(sid, now=0)
     driver.drain()
     assert driver.answers[poll].body == b"1"
+    assert gone(driver, sid)
+
+
+def test_close_packet_never_shares_an_answer_with_messages() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    core.send(sid, "last")
+    core.close(sid, now=0)
+    driver.drain()
+    assert driver.answers[poll].body == b"4last"
+    assert driver.poll_now(sid) == "1"
+    assert gone(driver, sid)
+
+
+def test_messages_are_told_before_an_error() -> None:
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    core.send(sid, "last")
+    second = driver.poll(sid)
+    assert driver.answers[second].status == 400
+    assert driver.answers[poll].body == b"4last"
     assert gone(driver, sid)
 
 
