@@ -65,9 +65,13 @@ def decode_packet(frame: str | bytes) -> Packet:
     raise DecodeError(f"unknown packet type {frame[0]!r}", rule="EIO-PKT-03")
 
 
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
+
+
 def _decode_base64(text: str) -> bytes:
-    """Decode the standard alphabet. Padding may be missing (EIO-PKT-09), nothing may be added."""
+    """Decode either alphabet, with or without padding (EIO-PKT-09). Nothing may be added."""
+    padded = text.translate(_STANDARD_ALPHABET) + "=" * (-len(text) % 4)
     try:
-        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+        return binascii.a2b_base64(padded, strict_mode=True)
     except ValueError:  # binascii.Error, or characters beyond ASCII
         raise DecodeError("binary data is not base64", rule="EIO-PKT-06") from None

@@ -49,15 +49,20 @@ def test_no_packet(frame: str) -> None:
 
 @pytest.mark.parametrize(
     ("frame", "data"),
-    [("b", b""), ("bAQID", b"\1\2\3"), ("bAQ==", b"\1"), ("bAQ", b"\1"), ("b+/8=", b"\xfb\xff")],
+    [
+        ("b", b""),
+        ("bAQID", b"\1\2\3"),
+        ("bAQ==", b"\1"),
+        ("bAQ", b"\1"),
+        ("b+/8=", b"\xfb\xff"),
+        ("b-_8", b"\xfb\xff"),
+    ],
 )
 def test_base64(frame: str, data: bytes) -> None:
     assert decode_packet(frame) == Packet(PacketType.MESSAGE, data)
 
 
-@pytest.mark.parametrize(
-    "frame", ["bA", "b!!!!", "b-_8=", "bAQ=A", "bAQID\n", "b=", "bÄÖÜÄ", "bAQ==="]
-)
+@pytest.mark.parametrize("frame", ["bA", "b!!!!", "bAQ=A", "bAQID\n", "b=", "bÄÖÜÄ", "bAQ==="])
 def test_broken_base64(frame: str) -> None:
     with pytest.raises(DecodeError, match="EIO-PKT-06"):
         decode_packet(frame)

@@ -1,0 +1,137 @@
+"""The nouns of the suite: rules, cases, checks and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from sioproto_conformance._bench import Bench
+
+Level = Literal["MUST", "SHOULD", "MAY"]
+Origin = Literal[
+    "text",
+    "implied",
+    "manual",
+    "official-suite",
+    "reference",
+    "ruling",
+    "robustness",
+    "security",
+]
+
+
+class SuiteError(Exception):
+    """The suite itself is at fault: a case, a rule or a data file that is not in order."""
+
+
+class Verdict(StrEnum):
+    """What a case found out. The last three only arise from a list of known failures."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    WARN = "warn"
+    INFO = "info"
+    SKIP = "skip"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    XFAIL = "xfail"
+    XPASS = "xpass"
+    FLAKY = "flaky"
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One obligation of the protocol, in our own words, and where it comes from."""
+
+    id: str
+    statement: str
+    level: Level
+    origin: Origin
+    revisions: tuple[int, ...]
+    role: Literal["server", "client", "both"]
+    see: tuple[str, ...] = ()
+
+    @property
+    def guards_robustness(self) -> bool:
+        """Whether breaking it is counted under the heading of its own, robustness."""
+        return self.origin in ("robustness", "security")
+
+    @property
+    def verdict_when_broken(self) -> Verdict:
+        """The verdict of a case whose check of this rule fails.
+
+        Only the protocol's own text can make a server fail; what merely describes the reference
+        implementation, or settles what the text leaves open, warns or informs.
+        """
+        if self.guards_robustness:
+            return Verdict.FAIL
+        if self.origin == "ruling" or self.level == "MAY":
+            return Verdict.INFO
+        if self.origin in ("text", "implied") and self.level == "MUST":
+            return Verdict.FAIL
+        return Verdict.WARN
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question put to a server."""
+
+    id: str
+    summary: str
+    covers: tuple[str, ...]
+    needs: tuple[str, ...]
+    tags: frozenset[str]
+    run: Callable[[Bench], Awaitable[None]]
+    problem: str | None = None
+    """Why this case cannot be run at all, when the suite has a bug."""
+
+    @property
+    def protocol(self) -> str:
+        """``eio4``, ``sio5``, ..."""
+        return self.id.partition(".")[0]
+
+    @property
+    def area(self) -> str:
+        """The first two parts of the id, e.g. ``eio4.polling``."""
+        return ".".join(self.id.split(".")[:2])
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One comparison that a case made, held or not."""
+
+    rule: str
+    ok: bool
+    expected: str
+    actual: str
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """Something worth knowing about a server that no rule decides."""
+
+    name: str
+    value: str
+
+
+_WORST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
+
+
+def judge(
+    checks: Iterable[Check], observations: Iterable[Observation], rules: Mapping[str, Rule]
+) -> Verdict:
+    """Return the verdict of a case that ran to its end.
+
+    The worst broken rule decides. A case that checked nothing has found nothing out: ``INFO`` if
+    it observed something, else ``ERROR``.
+    """
+    made = list(checks)
+    broken = {rules[check.rule].verdict_when_broken for check in made if not check.ok}
+    for verdict in _WORST_FIRST:
+        if verdict in broken:
+            return verdict
+    if made:
+        return Verdict.PASS
+    return Verdict.INFO if list(observations) else Verdict.ERROR

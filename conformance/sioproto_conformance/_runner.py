@@ -1,0 +1,245 @@
+"""Runs cases: in parallel where they can be, each with its bench, every wait bounded."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from sioproto_conformance._bench import Bench, Finished, Inconclusive, Skipped, await_failed
+from sioproto_conformance._model import Case, Check, Observation, Rule, Verdict, judge
+from sioproto_conformance._probe import Survey
+from sioproto_conformance.peers.wire import Entry, PeerError
+
+_ANSWER_TIMEOUT = 2.0
+# A distant server needs a few round trips for what a near one answers at once.
+_ROUND_TRIPS = 20
+# No case needs anything near this; it is the net under a case that hangs through a bug of its own.
+_CASE_TIMEOUT = 15.0
+# So many retried cases in a row that come out as before, and it is not chance any more.
+_FUTILE_RETRIES = 4
+
+SERIAL = "serial"
+"""The tag of cases that would disturb others, or be disturbed by them."""
+SECURITY = "security"
+"""The tag of cases that are run against one's own server only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run."""
+
+    jobs: int = 16
+    slack: float = 1.0
+    seed: str = "0"
+    include_security: bool = False
+
+
+@dataclass
+class Result:
+    """What one case found out."""
+
+    case: Case
+    verdict: Verdict
+    reason: str = ""
+    checks: list[Check] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    transcript: list[Entry] = field(default_factory=list)
+    duration: float = 0.0
+    attempts: int = 1
+    robustness: bool = False
+    """Whether a broken rule is one of robustness or security."""
+    timed_out: bool = False
+    """Whether silence decided."""
+    expectation: str = ""
+    """Why this was expected, from the list of known failures."""
+
+
+def default_slack() -> float:
+    """Return the factor on every time limit that suits this machine: twice as much in CI."""
+    return 2.0 if os.environ.get("CI") else 1.0
+
+
+def answer_timeout(survey: Survey, options: Options) -> float:
+    """Return how many seconds a case waits for an answer."""
+    return options.slack * (_ANSWER_TIMEOUT + _ROUND_TRIPS * survey.round_trip)
+
+
+class Runner:
+    """Runs cases against one surveyed target.
+
+    ``report`` is called with each result that stands, in the order in which the cases end;
+    ``exited`` tells how the target's process ended, ``None`` while it runs.
+    """
+
+    def __init__(
+        self,
+        survey: Survey,
+        rules: Mapping[str, Rule],
+        options: Options,
+        report: Callable[[Result], None],
+        *,
+        exited: Callable[[], int | None] = lambda: None,
+        started: Callable[[Case], None] = lambda case: None,
+    ) -> None:
+        self._survey = survey
+        self._rules = rules
+        self._options = options
+        self._report = report
+        self._exited = exited
+        self._started = started
+        self._limiter = trio.CapacityLimiter(options.jobs)
+
+    async def run(self, cases: Sequence[Case]) -> list[Result]:
+        """Run the cases and return their results in the order of the cases."""
+        results: dict[str, Result] = {}
+        doubtful: list[Result] = []
+
+        def settle(result: Result) -> None:
+            results[result.case.id] = result
+            self._report(result)
+
+        async def run_and_sort(case: Case) -> None:
+            async with self._limiter:
+                result = await self.run_case(case)
+            if result.verdict is Verdict.INCONCLUSIVE or result.timed_out:
+                doubtful.append(result)
+            else:
+                settle(result)
+
+        async with trio.open_nursery() as nursery:
+            for case in cases:
+                if SERIAL not in case.tags:
+                    nursery.start_soon(run_and_sort, case)
+        for case in cases:
+            if SERIAL in case.tags:
+                await run_and_sort(case)
+        await self._retry(doubtful, settle)
+        return [results[case.id] for case in cases]
+
+    async def _retry(self, doubtful: list[Result], settle: Callable[[Result], None]) -> None:
+        """Run each case once more, alone, until it is clear that it makes no difference."""
+        futile = 0
+        for first in doubtful:
+            if futile >= _FUTILE_RETRIES or self._exited() is not None:
+                settle(first)
+                continue
+            second = await self.run_case(first.case)
+            second.attempts = 2
+            futile = futile + 1 if second.verdict == first.verdict else 0
+            settle(second)
+
+    async def run_case(self, case: Case) -> Result:
+        """Run one case now and return what it found out."""
+        self._started(case)
+        if case.problem is not None:
+            return Result(case, Verdict.ERROR, f"the case is not in order: it {case.problem}")
+        if SECURITY in case.tags and not self._options.include_security:
+            return Result(case, Verdict.SKIP, "withheld: it is run with --include-security only")
+        for need in case.needs:
+            if need in self._survey.lacking:
+                return Result(case, Verdict.SKIP, f"needs {need}: {self._survey.lacking[need]}")
+        code = self._exited()
+        if code is not None:
+            return Result(case, Verdict.INCONCLUSIVE, f"the target had ended with {code} before")
+        began = time.perf_counter()
+        result = await self._run_on_bench(case)
+        result.duration = time.perf_counter() - began
+        code = self._exited()
+        if code is not None and result.verdict is not Verdict.PASS:
+            ended = f"the target ended with {code} while this case ran"
+            result.reason = f"{result.reason}; {ended}" if result.reason else ended
+        return result
+
+    async def _run_on_bench(self, case: Case) -> Result:
+        site = self._survey.fast if "fast-heartbeat" in case.needs else self._survey.slow
+        timeout = answer_timeout(self._survey, self._options)
+        ending: Ending | None = None
+        bench = Bench(case, site, timeout=timeout, seed=self._options.seed)
+        limit = _CASE_TIMEOUT * timeout / _ANSWER_TIMEOUT
+        try:
+            async with bench.open():
+                with trio.move_on_after(limit) as scope:
+                    ending = await _end_of(bench, self._survey.shakes_hands)
+                if scope.cancelled_caught:
+                    ending = Ending(Verdict.INCONCLUSIVE, f"not done after {limit:.0f} s")
+        except Exception as error:
+            ending = _bug(_first_leaf(error))
+        assert ending is not None
+        return self._result(bench, ending)
+
+    def _result(self, bench: Bench, ending: Ending) -> Result:
+        findings = bench.findings
+        verdict, reason = ending.verdict, ending.reason
+        broken = [check for check in findings.checks if not check.ok]
+        if verdict is None:
+            verdict = judge(findings.checks, findings.observations, self._rules)
+            if verdict is Verdict.ERROR:
+                reason = "the case recorded no check"
+            elif broken:
+                reason = _worst_reason(broken, self._rules)
+        return Result(
+            case=bench.case,
+            verdict=verdict,
+            reason=reason,
+            checks=findings.checks,
+            observations=findings.observations,
+            transcript=bench.transcript.entries,
+            robustness=any(self._rules[check.rule].guards_robustness for check in broken),
+            timed_out=findings.timed_out,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the function of a case ended; without a verdict the checks decide."""
+
+    verdict: Verdict | None = None
+    reason: str = ""
+
+
+async def _end_of(bench: Bench, shakes_hands: bool) -> Ending:
+    try:
+        await bench.case.run(bench)
+    except Exception as error:
+        ending = _ending_by(_first_leaf(error), bench)
+    else:
+        ending = Ending()
+    if bench.findings.timed_out and shakes_hands and not await bench.responsive():
+        return Ending(Verdict.INCONCLUSIVE, "nothing came in time, as the server is too busy")
+    return ending
+
+
+def _ending_by(error: Exception, bench: Bench) -> Ending:
+    if isinstance(error, Skipped):
+        return Ending(Verdict.SKIP, str(error))
+    if isinstance(error, Inconclusive):
+        return Ending(Verdict.INCONCLUSIVE, str(error))
+    if isinstance(error, PeerError):
+        await_failed(bench, error)
+    elif not isinstance(error, Finished):
+        return _bug(error)
+    return Ending()
+
+
+def _first_leaf(error: Exception) -> Exception:
+    """Return what a nursery of the case wrapped up: the first of several ends the case."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _bug(error: Exception) -> Ending:
+    """Anything else that is raised is a bug of the suite, which must not end the whole run."""
+    trace = "".join(traceback.format_exception(error)[-2:]).strip()
+    return Ending(Verdict.ERROR, f"{type(error).__name__}: {error}\n{trace}")
+
+
+def _worst_reason(broken: Sequence[Check], rules: Mapping[str, Rule]) -> str:
+    order = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
+    worst = min(broken, key=lambda check: order.index(rules[check.rule].verdict_when_broken))
+    return f"{worst.rule}: expected {worst.expected}; {worst.actual}"

@@ -1,0 +1,236 @@
+"""What people see of a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from sioproto_conformance._model import Case, Rule, Verdict
+from sioproto_conformance._runner import Result
+from sioproto_conformance.peers.wire import Entry
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.WARN: "yellow",
+    Verdict.INFO: "cyan",
+    Verdict.SKIP: "dim",
+    Verdict.INCONCLUSIVE: "magenta",
+    Verdict.ERROR: "bold magenta",
+    Verdict.XFAIL: "dim",
+    Verdict.XPASS: "bold red",
+    Verdict.FLAKY: "yellow",
+}
+_COLUMNS = tuple(Verdict)
+# These are worth no line of their own while the run goes on.
+_QUIET = (Verdict.PASS, Verdict.SKIP, Verdict.XFAIL)
+# What a run should not have is repeated at its end, worst last, where it stays on the screen.
+_UNEXPECTED = (
+    Verdict.WARN,
+    Verdict.INCONCLUSIVE,
+    Verdict.ERROR,
+    Verdict.XPASS,
+    Verdict.FAIL,
+)
+_RUNNING_SHOWN = 4
+_ENTRY_WIDTH = 100
+_ENTRIES_SHOWN = 12
+# More than these are looked at one by one, or in the report, not on a screen.
+_DETAILS_SHOWN = 12
+
+
+def printable(data: bytes, *, width: int = _ENTRY_WIDTH) -> str:
+    """Return bytes from the wire so that they cannot do anything to a terminal."""
+    text = data.decode("utf-8", "backslashreplace")
+    shown = "".join(char if char.isprintable() else _escaped(char) for char in text[:width])
+    return shown + ("…" if len(text) > width else "")
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def entry_text(entry: Entry) -> str:
+    """Return one line about something that passed."""
+    arrow = {"out": "→", "in": "←"}[entry.dir] if entry.layer != "note" else "·"
+    data = entry.data
+    if entry.layer == "http":
+        # The headers are the same ones every time; the report has them.
+        head, _, body = data.partition(b"\r\n\r\n")
+        data = head.partition(b"\r\n")[0] + (b" | " + body if body else b"")
+    size = f" ({entry.size} bytes)" if entry.size > len(entry.data) else ""
+    note = f" ({entry.note})" if entry.note and entry.layer != "note" else ""
+    what = entry.note if entry.layer == "note" else printable(data)
+    return f"{entry.t:7.3f} {entry.conn:<14} {arrow} {what}{size}{printable(note.encode())}"
+
+
+def wire_summary(transcript: Sequence[Entry]) -> str:
+    """Return the last bytes that went either way, in one line."""
+    last: dict[str, str] = {}
+    for entry in transcript:
+        if entry.layer != "note" and (entry.data or entry.note):
+            data = entry.data
+            if entry.layer == "http":
+                data = data.partition(b"\r\n\r\n")[2] or data.partition(b"\r\n")[0]
+            last[f"{entry.conn} {entry.dir}"] = printable(data, width=60) or f"({entry.note})"
+    sent = [f"{key.split()[0]} → {data}" for key, data in last.items() if key.endswith("out")]
+    got = [f"{key.split()[0]} ← {data}" for key, data in last.items() if key.endswith("in")]
+    return "  ".join([*sent[-2:], *got[-2:]])
+
+
+class Terminal:
+    """Shows a run while it goes on, and what came of it.
+
+    On a terminal there is a live table and a progress bar; ``plain`` or a pipe gets lines only.
+    """
+
+    def __init__(self, *, plain: bool, total: int, rules: Mapping[str, Rule]) -> None:
+        self.console = Console(highlight=False, no_color=True if plain else None)
+        self._rules = rules
+        self._total = total
+        self._counts: dict[str, Counter[Verdict]] = defaultdict(Counter)
+        self._running: dict[str, None] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+        )
+        self._task = self._progress.add_task("cases", total=total)
+        is_live = self.console.is_terminal and not plain
+        self._live = (
+            Live(
+                get_renderable=self._render,
+                console=self.console,
+                refresh_per_second=8,
+                transient=True,
+            )
+            if is_live
+            else None
+        )
+
+    def __enter__(self) -> Terminal:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def started(self, case: Case) -> None:
+        """Note that a case runs now."""
+        self._running[case.id] = None
+
+    def result(self, result: Result) -> None:
+        """Count a result, and show it unless all is well."""
+        self._running.pop(result.case.id, None)
+        self._counts[result.case.area][result.verdict] += 1
+        self._progress.advance(self._task)
+        if result.verdict not in _QUIET:
+            self._line(result)
+
+    def summary(self, results: Sequence[Result], *, repeat_with: Sequence[str]) -> None:
+        """Show the table, what needs looking at, and how to look at it."""
+        self._print()
+        self.console.print(_area_table(self._counts))
+        self._foreseen(results)
+        unexpected = [result for result in results if result.verdict in _UNEXPECTED]
+        unexpected.sort(key=lambda result: _UNEXPECTED.index(result.verdict))
+        if len(unexpected) > _DETAILS_SHOWN:
+            self._print("\nto see one of them in detail:")
+        for result in unexpected:
+            command = shlex.join([*repeat_with, result.case.id])
+            if len(unexpected) <= _DETAILS_SHOWN:
+                self._details(result, command)
+            else:
+                self._print(f"  {result.verdict.upper():<12} {command}")
+
+    def _foreseen(self, results: Sequence[Result]) -> None:
+        reasons = Counter(r.reason for r in results if r.verdict is Verdict.SKIP)
+        for reason, count in reasons.most_common():
+            self._print(f"skipped {count}: {reason}", "dim")
+        for result in results:
+            if result.verdict is Verdict.XFAIL:
+                self._print(f"known to fail: {result.case.id}: {result.expectation}", "dim")
+
+    def _line(self, result: Result) -> None:
+        style = _STYLES[result.verdict]
+        reason = result.expectation or result.reason.partition("\n")[0]
+        line = Text(f"{result.verdict.upper():<6}", style)
+        line.append(f" {result.case.id}", "bold").append(
+            f"  {printable(reason.encode(), width=240)}"
+        )
+        wire = wire_summary(result.transcript)
+        if wire:
+            line.append(f"  [{wire}]", "dim")
+        self.console.print(line, soft_wrap=True)
+
+    def _details(self, result: Result, command: str) -> None:
+        heading = " (robustness)" if result.robustness else ""
+        title = Text(f"{result.verdict.upper()} ", _STYLES[result.verdict])
+        title.append(result.case.id, "bold").append(heading)
+        self._print()
+        self.console.print(title, soft_wrap=True)
+        for check in result.checks:
+            if not check.ok:
+                rule = self._rules[check.rule]
+                self._print(f"  rule      {rule.id}, {rule.level}, {rule.origin}: {rule.statement}")
+                self._print(f"  expected  {check.expected}")
+                self._print(f"  got       {check.actual}")
+        if result.reason and all(check.ok for check in result.checks):
+            self._print(f"  because   {result.reason}")
+        for text in _shortened([entry_text(entry) for entry in result.transcript]):
+            self._print(f"  {text}", "dim")
+        self._print(f"  repeat    {command}")
+
+    def _print(self, text: str = "", style: str = "") -> None:
+        self.console.print(Text(text, style), soft_wrap=True)
+
+    def _render(self) -> Group:
+        running = list(self._running)[:_RUNNING_SHOWN]
+        return Group(_area_table(self._counts), self._progress, Text(", ".join(running), "dim"))
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    if len(lines) <= _ENTRIES_SHOWN:
+        return lines
+    half = _ENTRIES_SHOWN // 2
+    left_out = f"        … {len(lines) - 2 * half} more in the report …"
+    return [*lines[:half], left_out, *lines[-half:]]
+
+
+def _area_table(counts: Mapping[str, Counter[Verdict]]) -> Table:
+    total: Counter[Verdict] = Counter()
+    for verdicts in counts.values():
+        total.update(verdicts)
+    shown = [v for v in _COLUMNS if total[v] or v in (Verdict.PASS, Verdict.FAIL, Verdict.WARN)]
+    table = Table(box=None, pad_edge=False, show_footer=True)
+    table.add_column("area", footer="all")
+    table.add_column("cases", justify="right", footer=str(total.total()))
+    for verdict in shown:
+        style = _STYLES[verdict] if total[verdict] else "dim"
+        footer = Text(str(total[verdict]), style)
+        table.add_column(verdict.value, justify="right", footer=footer)
+    for area in sorted(counts):
+        found = counts[area]
+        cells = [
+            Text(str(found[verdict] or "·"), _STYLES[verdict] if found[verdict] else "dim")
+            for verdict in shown
+        ]
+        table.add_row(area, str(found.total()), *cells)
+    return table

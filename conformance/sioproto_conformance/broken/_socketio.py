@@ -1,0 +1,134 @@
+"""Breaks of Socket.IO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sioproto import RemoteProtocolError
+from sioproto.socketio import _connection, _decoder
+from sioproto.socketio._acks import Reply
+from sioproto.socketio._connection import Connection
+from sioproto.socketio._decoder import Decoder
+from sioproto.socketio._packet import Packet, PacketType
+from sioproto.socketio._socket import Socket
+from sioproto_conformance.broken import broken, replace
+
+
+@broken(
+    "undecodable-packet-ignored",
+    rule="SIO-VAL-03",
+    case="sio5.event.payload-not-array.closes",
+)
+def undecodable_packet_ignored() -> None:
+    """A message that is no Socket.IO packet is skipped."""
+
+    def feed(original: Callable[..., Any], self: Any, message: Any) -> Any:
+        try:
+            return original(message)
+        except RemoteProtocolError:
+            return None
+
+    replace(Decoder, "feed", feed)
+
+
+@broken(
+    "acknowledgement-id-zero-dropped",
+    rule="SIO-PKT-06",
+    case="sio5.ack.id-zero.acknowledged",
+)
+def acknowledgement_id_zero_dropped() -> None:
+    """The id 0 counts as no id."""
+
+    def route(original: Callable[..., None], self: Any, packet: Packet, now: float) -> None:
+        packet.id = packet.id or None
+        original(packet, now)
+
+    replace(Connection, "_route", route)
+
+
+@broken(
+    "acknowledged-twice",
+    rule="SIO-ACK-04",
+    case="sio5.ack.request.acknowledged-once",
+)
+def acknowledged_twice() -> None:
+    """Every acknowledgement is sent twice."""
+
+    def acknowledge(original: Callable[..., None], self: Socket, id: int, args: Any) -> None:
+        original(id, args)
+        original(id, args)
+
+    replace(Socket, "acknowledge", acknowledge)
+
+
+@broken(
+    "attachments-by-arrival",
+    rule="SIO-BIN-11",
+    case="sio5.binary.placeholders-out-of-order.go-by-number",
+)
+def attachments_by_arrival() -> None:
+    """Placeholders are filled in the order in which they stand, whatever their number."""
+
+    def fill_in(value: Any, attachments: list[bytes]) -> Any:
+        if isinstance(value, list):
+            return [fill_in(item, attachments) for item in value]
+        if isinstance(value, dict):
+            if value.get("_placeholder") is True:
+                return attachments.pop(0)
+            return {key: fill_in(item, attachments) for key, item in value.items()}
+        return value
+
+    setattr(_decoder, "_fill_in", fill_in)  # noqa: B010  # a patch, not an assignment
+
+
+@broken(
+    "disconnect-ignored",
+    rule="SIO-DISC-01",
+    case="sio5.disconnect.namespace.left",
+)
+def disconnect_ignored() -> None:
+    """A client that leaves a namespace stays in it."""
+
+    def route(original: Callable[..., None], self: Any, packet: Packet, now: float) -> None:
+        if packet.type is not PacketType.DISCONNECT:
+            original(packet, now)
+
+    replace(Connection, "_route", route)
+
+
+@broken(
+    "event-delivered-twice",
+    rule="SIO-EVT-01",
+    case="sio5.event.message.echoed-once",
+)
+def event_delivered_twice() -> None:
+    """Every event is delivered twice."""
+
+    def route(original: Callable[..., None], self: Any, packet: Packet, now: float) -> None:
+        original(packet, now)
+        if packet.type is PacketType.EVENT and packet.id is None:
+            original(packet, now)
+
+    replace(Connection, "_route", route)
+
+
+@broken(
+    "acknowledged-in-the-main-namespace",
+    rule="SIO-ACK-03",
+    case="sio5.ack.namespace.kept",
+)
+def acknowledged_in_the_main_namespace() -> None:
+    """Acknowledgements lose their namespace."""
+
+    class Astray(Reply):
+        def __init__(self, id: int, send: Callable[[int, tuple[Any, ...]], None]) -> None:
+            socket = send.__self__  # type: ignore[attr-defined]  # a bound method
+
+            def astray(id: int, args: tuple[Any, ...]) -> None:
+                packet = Packet(PacketType.ACK, "/", list(args), id)
+                socket.connection.send(socket.namespace.encode(packet))
+
+            super().__init__(id, astray)
+
+    setattr(_connection, "Reply", Astray)  # noqa: B010  # a patch, not an assignment

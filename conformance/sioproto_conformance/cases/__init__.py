@@ -1,0 +1,1 @@
+"""The cases, one module per area, one package per protocol revision."""

@@ -1,0 +1,51 @@
+"""How functions of the application are called: plain or async, with as many arguments as they take."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from math import inf
+from types import FunctionType
+from typing import Any
+
+_VARARGS = inspect.CO_VARARGS
+
+
+async def invoke(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a plain or an async function."""
+    result = function(*args)
+    if hasattr(result, "__await__"):
+        result = await result
+    return result
+
+
+def arity(function: Callable[..., Any]) -> tuple[int, float]:
+    """The least and the greatest number of positional arguments that a function takes."""
+    if type(function) is FunctionType and not function.__kwdefaults__:
+        # Listeners are registered anew for every client, and ``inspect.signature`` takes 20 times as long.
+        code = function.__code__
+        if not code.co_kwonlyargcount and not hasattr(function, "__wrapped__"):
+            least = code.co_argcount - len(function.__defaults__ or ())
+            return least, inf if code.co_flags & _VARARGS else code.co_argcount
+    least, most = 0, 0.0
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            most = inf
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            most += 1
+            least += parameter.default is parameter.empty
+    return least, most
+
+
+class Listener:
+    """A function that listens, and how many arguments fit it."""
+
+    __slots__ = ("function", "least", "most")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.least, self.most = arity(function)
+
+    def fits(self, count: int) -> bool:
+        """Whether so many arguments can be passed."""
+        return self.least <= count <= self.most

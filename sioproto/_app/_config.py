@@ -1,0 +1,41 @@
+"""The configuration of the application API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from sioproto._config import check_config, is_count, is_number
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AppConfig:
+    """Limits of what an application may leave unhandled.
+
+    Raises:
+        ValueError: a field makes no sense; the message names it.
+    """
+
+    pause_input: int = 1_000_000
+    """Past so many characters and bytes that a client has sent and no handler has taken, its connection is not read.
+
+    A handler of this client that awaits an acknowledgement is an exception: it could wait for ever.
+    """
+    max_input: int = 16_000_000
+    """Past so many, a client that still gets something through loses its session."""
+    disconnecting_timeout: float = 10.0
+    """Longest time, in seconds, that the ``disconnecting`` handlers of a socket may take together."""
+
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            pause_input=(is_count(self.pause_input), "a positive number of characters and bytes"),
+            max_input=(
+                is_count(self.max_input) and self.max_input >= self.pause_input,
+                "a number of characters and bytes, at least pause_input",
+            ),
+            disconnecting_timeout=(
+                is_number(self.disconnecting_timeout) and 0 < self.disconnecting_timeout < inf,
+                "a positive number of seconds",
+            ),
+        )

@@ -1,0 +1,152 @@
+"""A bare Engine.IO server as an application sees it, over any runtime."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from sioproto._app._backlog import Backlog
+from sioproto._app._base import Application, new_id
+from sioproto._app._config import AppConfig
+from sioproto._app._inbox import Inbox
+from sioproto._errors import ClosedError
+from sioproto.engineio import (
+    CloseReason,
+    EngineStatistics,
+    MessageReceived,
+    Request,
+    ServerConfig,
+    SessionClosed,
+    SessionOpened,
+    SessionUpgraded,
+)
+from sioproto.engineio import EngineServer as EngineCore
+
+
+class Session:
+    """One client. ``async for data in session`` takes its messages, until the session is closed."""
+
+    __slots__ = ("_app", "_backlog", "_inbox", "close_error", "close_reason", "data", "request", "sid")
+
+    def __init__(
+        self, app: EngineApplication, sid: str, request: Request, backlog: Backlog
+    ) -> None:
+        self._app = app
+        self._backlog = backlog
+        self._inbox: Inbox[str | bytes] = Inbox(app.runtime, backlog)
+        self.sid = sid
+        """The session id: a secret, since it is enough to join the session."""
+        self.request = request
+        """The request that opened the session."""
+        self.data: Any = {}
+        """Anything the application wants to keep here."""
+        self.close_reason: CloseReason | None = None
+        """Why the session ended; None while it is open."""
+        self.close_error: Exception | None = None
+        """What exactly went wrong, if the reason is an error."""
+
+    def __repr__(self) -> str:
+        return f"<Session {self.sid} {self.close_reason or 'open'}>"
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        data = await self._inbox.next()
+        if data is None:
+            raise StopAsyncIteration
+        return data
+
+    def send(self, data: str | bytes) -> None:
+        """Send a message.
+
+        Raises:
+            ClosedError: the session is closed or closing.
+            LocalProtocolError: neither text nor bytes, or text with a lone surrogate.
+        """
+        self._app.core.send(self.sid, data)
+
+    async def drain(self) -> None:
+        """Wait until all that was sent has been handed to the transport.
+
+        Raises:
+            ClosedError: the session is closed, or was closed meanwhile.
+        """
+        await self._app.wait_drained(self.sid)
+        if self.close_reason is not None:
+            raise ClosedError(f"session {self.sid} is closed")
+
+    def close(self, *, discard: bool = False) -> None:
+        """Close the session, delivering first what was sent, unless ``discard`` is set."""
+        self._app.core.close(self.sid, now=self._app.now(), discard=discard)
+
+
+class EngineApplication(Application):
+    """An Engine.IO server with one async function for each session.
+
+    Args:
+        handler: called with each new :class:`Session`, in a task of its own. When it returns, the session
+            is closed; when the session ends, the iteration over it does.
+        config: limits and times.
+        app: limits of what handlers may leave waiting.
+    """
+
+    core: EngineCore[Any]
+
+    def __init__(
+        self,
+        handler: Callable[[Session], Awaitable[object]],
+        *,
+        config: ServerConfig | None = None,
+        app: AppConfig | None = None,
+    ) -> None:
+        super().__init__(app)
+        self.core = EngineCore(config, new_sid=new_id, wake=self._wake)
+        self._handler = handler
+        self._sessions: dict[str, Session] = {}
+        self.handlers = {
+            SessionOpened: self._opened,
+            MessageReceived: self._message_received,
+            SessionUpgraded: _nothing,
+            SessionClosed: self._closed,
+        }
+
+    def statistics(self) -> EngineStatistics:
+        """Count what is held. Takes time in proportion to the number of sessions."""
+        return self.core.statistics()
+
+    def buffered(self, sid: str) -> int:
+        """How much waits for a client to fetch it."""
+        return self.core.buffered(sid)
+
+    def _opened(self, out: SessionOpened) -> None:
+        session = Session(self, out.sid, out.request, self.enter_backlog(out.sid))
+        self._sessions[out.sid] = session
+        self.runtime.spawn(self._serve, session)
+
+    def _message_received(self, out: MessageReceived) -> None:
+        session = self._sessions[out.sid]
+        self._read_for = session._backlog
+        if not session._inbox.put(out.data, len(out.data)):
+            session.close(discard=True)
+
+    def _closed(self, out: SessionClosed) -> None:
+        session = self._sessions.pop(out.sid)
+        session.close_reason = out.reason
+        session.close_error = out.error
+        session._backlog.close()
+        session._inbox.end()
+
+    async def _serve(self, session: Session) -> None:
+        try:
+            await self._handler(session)
+        except Exception as error:
+            await self.failed(error, session, gone=session.close_reason is not None)
+        finally:
+            session.close()
+            session._inbox.drop()
+            self.leave_backlog(session.sid, session._backlog)
+
+
+def _nothing(out: object) -> None:
+    """An event that leaves nothing to do."""

@@ -1,0 +1,82 @@
+"""A namespace as an application sees it: the core's, with middleware and listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from sioproto._app._socket import Socket
+from sioproto._errors import LocalProtocolError
+from sioproto.socketio import BroadcastOperator
+from sioproto.socketio import Namespace as CoreNamespace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Namespace:
+    """A part of a server with middleware, listeners, sockets and rooms of its own.
+
+    Made by ``Server.of``.
+    """
+
+    def __init__(self, core: CoreNamespace) -> None:
+        self._core = core
+        self.middlewares: list[Callable[[Socket], Any]] = []
+        self.connection_listeners: list[Callable[[Socket], Any]] = []
+
+    def __repr__(self) -> str:
+        return repr(self._core)
+
+    @property
+    def name(self) -> str:
+        """Begins with a slash."""
+        return self._core.name
+
+    @property
+    def sockets(self) -> Mapping[str, Socket]:
+        """The connected sockets by id, in order of connection. A live view."""
+        return cast("Mapping[str, Socket]", self._core.sockets)
+
+    def use(self, middleware: F) -> F:
+        """Decorator: call a plain or async function, ``middleware(socket)``, for each client that wants to join.
+
+        All run in order, before the client is let in. Raising ``ConnectionRefused`` refuses the client; any
+        other exception refuses it too, and is then treated like that of any handler.
+        """
+        self.middlewares.append(middleware)
+        return middleware
+
+    def on(self, name: str) -> Callable[[F], F]:
+        """Decorator for ``on("connection")``: call ``function(socket)`` for each client that joined.
+
+        Raises:
+            LocalProtocolError: another name. Events of clients are listened to on their sockets.
+        """
+        if name != "connection":
+            raise LocalProtocolError(f'a namespace has one event, "connection", not {name!r}')
+
+        def register(function: F) -> F:
+            self.connection_listeners.append(function)
+            return function
+
+        return register
+
+    def emit(self, name: str | int | float, *args: Any) -> None:
+        """Emit an event to every socket in the namespace.
+
+        Raises:
+            LocalProtocolError: the name is reserved, or the arguments cannot be expressed.
+        """
+        self._core.emit(name, *args)
+
+    def to(self, *rooms: str) -> BroadcastOperator:
+        """Everybody in these rooms."""
+        return self._core.to(*rooms)
+
+    def in_(self, *rooms: str) -> BroadcastOperator:
+        """Another name for ``to``."""
+        return self._core.to(*rooms)
+
+    def except_(self, *rooms: str) -> BroadcastOperator:
+        """Everybody who is in none of these rooms."""
+        return self._core.except_(*rooms)

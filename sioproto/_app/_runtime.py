@@ -1,0 +1,33 @@
+"""What the application API asks of the runtime below it: four calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Event(Protocol):
+    """A flag that tasks can wait for. Once set, it stays set."""
+
+    def set(self) -> None:
+        """Wake all who wait, and let all who come later pass."""
+
+    async def wait(self) -> None:
+        """Return once it is set, but give other tasks a chance to run in any case."""
+
+
+class Runtime(Protocol):
+    """Tasks and time."""
+
+    def spawn(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Start a task that whoever serves owns: what it raises ends the serving."""
+
+    def event(self) -> Event:
+        """Make an event."""
+
+    def timeout(self, seconds: float) -> AbstractContextManager[object]:
+        """A context whose body is cancelled after so many seconds, and that then goes on behind it."""
+
+    def clock(self) -> float:
+        """Seconds of a clock that never goes back, the one whose ``now`` the core is told."""

@@ -1,0 +1,22 @@
+"""Socket.IO and Engine.IO servers on trio (extra ``trio``)."""
+
+from sioproto._app._config import AppConfig
+from sioproto._app._engine import Session
+from sioproto._app._namespace import Namespace
+from sioproto._app._socket import Socket
+from sioproto.trio._config import ConnectionConfig
+from sioproto.trio._http import Response
+from sioproto.trio._serve import serve
+from sioproto.trio._server import EngineServer, Server
+
+__all__ = [
+    "AppConfig",
+    "ConnectionConfig",
+    "EngineServer",
+    "Namespace",
+    "Response",
+    "Server",
+    "Session",
+    "Socket",
+    "serve",
+]

@@ -1,0 +1,100 @@
+"""Where the driver meets a core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from sioproto.engineio import HttpRead, HttpRespond, WsAccept, WsClose, WsReject, WsSend
+
+if TYPE_CHECKING:
+    from sioproto._app._backlog import Backlog
+    from sioproto._app._base import Application
+    from sioproto._output import Output
+    from sioproto.trio._http import Exchange
+    from sioproto.trio._websocket import WebSocket
+
+Fact = Callable[..., None]
+
+
+class Endpoint:
+    """One application, its core, and the clock of that core.
+
+    Effects go to the token that they name, events to the application. Nothing that is called while the
+    core is drained waits or states a fact, so that there is never more than one drain.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.core = application.core
+        self._deliver: dict[type[Output], Callable[[Any], None]] = {
+            **application.handlers,
+            HttpRead: _http_read,
+            HttpRespond: _http_respond,
+            WsAccept: _ws_accept,
+            WsReject: _ws_reject,
+            WsSend: _ws_send,
+            WsClose: _ws_close,
+        }
+        self._alarm = trio.CancelScope()
+
+    def call(self, fact: Fact, *args: Any) -> Backlog | None:
+        """State one fact, and do what follows from it. See ``call_all``."""
+        return self.call_all(((fact, args),))
+
+    def call_all(self, facts: Iterable[tuple[Fact, tuple[Any, ...]]]) -> Backlog | None:
+        """State facts that one read brought, and do what follows from them together.
+
+        This is the only place where the driver touches the core.
+
+        Returns what to wait for before reading on from that client; None if nothing stands in the way.
+        """
+        now = trio.current_time()
+        for fact, args in facts:
+            fact(*args, now=now)
+        deliver = self._deliver
+        for out in self.core.outputs():
+            deliver[type(out)](out)
+        deadline = self.core.next_deadline()
+        self._alarm.deadline = inf if deadline is None else deadline
+        return self.application.settle()
+
+    def wake(self) -> None:
+        """There is something to drain that no fact caused: let the clock do it, soon."""
+        # Everything that happens until the clock's task runs leaves in the same drain.
+        self._alarm.deadline = -inf
+
+    async def run_clock(self) -> None:
+        """Call the core whenever its deadline has come, for ever."""
+        while True:
+            # A scope whose deadline moves, where others would start and cancel timers.
+            with trio.CancelScope() as self._alarm:
+                self.call(self.core.handle_timeout)
+                await trio.sleep_forever()
+
+
+def _http_read(out: HttpRead[Exchange]) -> None:
+    out.exchange.limit = out.limit
+
+
+def _http_respond(out: HttpRespond[Exchange]) -> None:
+    out.exchange.respond(out)
+
+
+def _ws_accept(out: WsAccept[WebSocket]) -> None:
+    out.ws.accept(out)
+
+
+def _ws_reject(out: WsReject[WebSocket]) -> None:
+    out.ws.reject(out)
+
+
+def _ws_send(out: WsSend[WebSocket]) -> None:
+    out.ws.send(out.frames)
+
+
+def _ws_close(out: WsClose[WebSocket]) -> None:
+    out.ws.close(out.code)

@@ -1,0 +1,319 @@
+"""One TCP connection: HTTP/1.1 requests one after another, by h11, until the last one or a WebSocket."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+import h11
+import trio
+
+from sioproto.engineio import HttpRespond, Request
+from sioproto.trio._config import ConnectionConfig
+from sioproto.trio._websocket import HandshakeRefused, WebSocket, accept_key, wants_websocket
+from sioproto.trio._wire import Lost, Wire
+
+if TYPE_CHECKING:
+    from sioproto._app._backlog import Backlog
+    from sioproto.trio._endpoint import Endpoint
+
+Headers = tuple[tuple[str, str], ...]
+
+TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """An answer of the ``fallback`` function."""
+
+    status: int = 200
+    headers: Headers = TEXT_HEADERS
+    """Without ``content-length``, ``date`` and ``connection``, which are the driver's."""
+    body: bytes = b""
+
+
+Fallback = Callable[[Request], Awaitable[Response | None]]
+
+
+class Exchange:
+    """The token that the core knows one request by."""
+
+    __slots__ = ("limit", "response", "waiting")
+
+    def __init__(self) -> None:
+        self.limit: int | None = None
+        """So many bytes of the body are wanted."""
+        self.response: HttpRespond[Exchange] | None = None
+        self.waiting: trio.CancelScope | None = None
+        """The scope of what goes on while the answer is not there."""
+
+    def respond(self, out: HttpRespond[Exchange]) -> None:
+        """The answer is there."""
+        self.response = out
+        if self.waiting is not None:
+            self.waiting.cancel()
+
+
+class _Body(enum.Enum):
+    """How reading a body ends, unless the connection is lost."""
+
+    COMPLETE = enum.auto()
+    ANSWERED = enum.auto()
+    TIMEOUT = enum.auto()
+    MALFORMED = enum.auto()
+
+
+class HttpConnection:
+    """One accepted connection.
+
+    Args:
+        stream: what was accepted. It is not closed here.
+        find_endpoint: who serves a request target; None if nobody does.
+        fallback: answers requests that nobody serves.
+        config: limits and times.
+        busy: makes a context that lasts as long as a request, or a WebSocket, is being served.
+    """
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        find_endpoint: Callable[[str], Endpoint | None],
+        fallback: Fallback | None,
+        config: ConnectionConfig,
+        busy: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._wire = Wire(stream)
+        self._find_endpoint = find_endpoint
+        self._fallback = fallback
+        self._config = config
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=config.max_header_bytes)
+        self._busy = busy
+        self._is_head_request = False
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it."""
+        try:
+            timeout = self._config.header_timeout
+            while (head := await self._read_head(timeout)) is not None:
+                with self._busy():
+                    await self._serve_request(head)
+                if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+                    return
+                self._h11.start_next_cycle()
+                timeout = self._config.idle_timeout
+        except Lost:
+            pass
+
+    # Reading a request
+
+    async def _read_head(self, timeout: float) -> h11.Request | None:
+        """The head of the next request; None if there is none, and nothing left to say."""
+        try:
+            with trio.move_on_after(timeout) as scope:
+                while True:
+                    event = self._h11.next_event()
+                    if isinstance(event, h11.Request):
+                        return event
+                    if event is not h11.NEED_DATA:
+                        return None  # the end, as it should be
+                    started = bool(self._h11.trailing_data[0])
+                    data = await self._wire.receive()
+                    if data and not started:
+                        scope.deadline = trio.current_time() + self._config.header_timeout
+                    self._h11.receive_data(data)
+            if self._h11.trailing_data[0]:
+                await self._refuse(408, "the head of the request did not come in time")
+        except h11.RemoteProtocolError as error:
+            await self._refuse(error.error_status_hint, str(error))
+        return None
+
+    async def _read_body(self, exchange: Exchange, body: bytearray) -> _Body:
+        """Read until the end of the body, or more than the exchange wants."""
+        assert exchange.limit is not None
+        if self._h11.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            await self._send(self._h11.send(go_on))
+        try:
+            with trio.move_on_after(self._config.body_timeout) as exchange.waiting:
+                while len(body) <= exchange.limit and exchange.response is None:
+                    event = self._h11.next_event()
+                    if isinstance(event, h11.Data):
+                        body += event.data
+                    elif event is h11.NEED_DATA:
+                        await self._receive_more()
+                    else:
+                        return _Body.COMPLETE
+                if exchange.response is None:
+                    return _Body.COMPLETE  # or too much of it, which is for the core to say
+        except h11.RemoteProtocolError:
+            return _Body.MALFORMED
+        return _Body.TIMEOUT if exchange.response is None else _Body.ANSWERED
+
+    async def _receive_more(self) -> None:
+        """Receive a part of a request.
+
+        Raises:
+            Lost: the client hung up, be it only in its own direction (EIO-POLL-07, EIO-POLL-08).
+        """
+        data = await self._wire.receive()
+        if not data:
+            raise Lost
+        self._h11.receive_data(data)
+
+    # Serving a request
+
+    async def _serve_request(self, head: h11.Request) -> None:
+        self._is_head_request = head.method == b"HEAD"
+        if len(head.headers) > self._config.max_headers:
+            await self._refuse(431, "too many headers")
+            return
+        method = head.method.decode("ascii")
+        if method != method.upper():
+            await self._refuse(501, "methods are upper case")
+            return
+        request = Request(
+            method=method,
+            target=head.target.decode("iso-8859-1"),
+            headers=tuple(
+                (name.decode("ascii"), value.decode("iso-8859-1")) for name, value in head.headers
+            ),
+            address=self._wire.address,
+            secure=self._wire.secure,
+        )
+        endpoint = self._find_endpoint(request.target)
+        if endpoint is None:
+            await self._fall_back(request)
+        elif wants_websocket(request.headers):
+            await self._upgrade(endpoint, request, head.http_version)
+        else:
+            await self._exchange(endpoint, request)
+
+    async def _fall_back(self, request: Request) -> None:
+        response = None
+        if self._fallback is not None:
+            try:
+                response = await self._fallback(request)
+            except Exception:
+                await self._respond(500, TEXT_HEADERS, b"internal error")
+                raise
+        if response is None:
+            response = Response(status=404, body=b"not found")
+        await self._respond(response.status, response.headers, response.body)
+
+    async def _exchange(self, endpoint: Endpoint, request: Request) -> None:
+        core = endpoint.core
+        exchange = Exchange()
+        outcome = _Body.COMPLETE
+        backlog: Backlog | None = None
+        try:
+            endpoint.call(core.http_request, exchange, request)
+            if exchange.limit is not None:
+                body = bytearray()
+                outcome = await self._read_body(exchange, body)
+                if outcome is _Body.COMPLETE:
+                    backlog = endpoint.call(core.http_body, exchange, bytes(body))
+            if outcome is _Body.COMPLETE and exchange.response is None:
+                await self._wait_for_answer(exchange)
+        finally:
+            response = exchange.response
+            if response is None:
+                # The client went, or made a mess of the body; or the serving is cancelled.
+                endpoint.call(core.http_aborted, exchange)
+        if backlog is not None:
+            # Its events are not handled fast enough: a client that waits for this sends no more.
+            await backlog.wait()
+        if response is not None:
+            await self._respond(response.status, response.headers, response.body)
+        elif outcome is _Body.TIMEOUT:
+            await self._refuse(408, "the body of the request did not come in time")
+        else:
+            await self._refuse(400, "the body of the request is malformed")
+
+    async def _wait_for_answer(self, exchange: Exchange) -> None:
+        """Wait for the core, and watch whether the client is still there.
+
+        What it sends meanwhile is its next request, kept for later.
+
+        Raises:
+            Lost: the client hung up.
+        """
+        with trio.CancelScope() as exchange.waiting:
+            while len(self._h11.trailing_data[0]) < self._config.max_pipelined_bytes:
+                await self._receive_more()
+            await trio.sleep_forever()
+
+    async def _upgrade(self, endpoint: Endpoint, request: Request, http_version: bytes) -> None:
+        try:
+            key = accept_key(request.method, http_version, request.headers)
+        except HandshakeRefused as refusal:
+            await self._refuse(refusal.status, str(refusal), refusal.headers)
+            return
+        if not self._skip_body():
+            await self._refuse(400, "a request to upgrade has no body")
+            return
+        ws = WebSocket(endpoint, self._wire, self._config)
+        endpoint.call(endpoint.core.ws_connected, ws, request)
+        await ws.answered.wait()
+        if ws.accepted is None:
+            assert ws.rejected is not None
+            out = ws.rejected
+            await self._respond(out.status, out.headers, out.body, close=True)
+            return
+        opening = h11.InformationalResponse(
+            status_code=101,
+            headers=[
+                ("upgrade", "websocket"),
+                ("connection", "Upgrade"),
+                ("sec-websocket-accept", key),
+                *ws.accepted.headers,
+            ],
+        )
+        glued = self._h11.trailing_data[0]
+        await ws.run(self._h11.send(opening) or b"", glued)
+
+    # Answering
+
+    async def _refuse(self, status: int, message: str, headers: Headers = ()) -> None:
+        """Answer what went wrong below the core, and go on no further."""
+        if self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = message.encode()
+            await self._respond(status, (*TEXT_HEADERS, *headers), body, close=True)
+
+    async def _respond(
+        self, status: int, headers: Headers, body: bytes, *, close: bool = False
+    ) -> None:
+        """Send an answer: the last one if so wished, or if a part of the request is still to come."""
+        close = not self._skip_body() or close
+        sent_headers = [*headers, ("date", formatdate(usegmt=True))]
+        bodiless = status in (204, 304)
+        if not bodiless:
+            sent_headers.append(("content-length", str(len(body))))
+        if close:
+            sent_headers.append(("connection", "close"))
+        data = self._h11.send(h11.Response(status_code=status, headers=sent_headers)) or b""
+        if body and not bodiless and not self._is_head_request:
+            data += self._h11.send(h11.Data(data=body)) or b""
+        data += self._h11.send(h11.EndOfMessage()) or b""
+        await self._send(data)
+        if self._h11.our_state is not h11.DONE:
+            await self._wire.linger(self._config)
+
+    def _skip_body(self) -> bool:
+        """Whether the request is complete. What has come of its body is thrown away."""
+        try:
+            while self._h11.their_state is h11.SEND_BODY:
+                if self._h11.next_event() is h11.NEED_DATA:
+                    return False
+        except h11.RemoteProtocolError:
+            return False
+        return self._h11.their_state not in (h11.IDLE, h11.ERROR)
+
+    async def _send(self, data: bytes | None) -> None:
+        with trio.move_on_after(self._config.write_timeout):
+            await self._wire.send(data or b"")
+            return
+        raise Lost

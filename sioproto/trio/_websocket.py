@@ -1,0 +1,258 @@
+"""One WebSocket: its opening handshake, a task that reads, a task that writes, its closing handshake."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from functools import partial
+from hashlib import sha1
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import trio
+from wsproto.frame_protocol import Opcode
+
+from sioproto.engineio import WsAccept, WsFrame, WsReject
+from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
+from sioproto.trio._wire import Lost, Wire
+
+if TYPE_CHECKING:
+    from sioproto._app._backlog import Backlog
+    from sioproto.trio._config import ConnectionConfig
+    from sioproto.trio._endpoint import Endpoint, Fact
+
+_MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class HandshakeRefused(Exception):
+    """A request to upgrade that does not follow RFC 6455.
+
+    Args:
+        status: with which it is answered.
+        message: what is wrong.
+        headers: of the answer.
+    """
+
+    def __init__(
+        self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+def wants_websocket(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether a request asks to upgrade to WebSocket. Names of headers are in lower case."""
+    upgrade, connection = "", ""
+    for name, value in headers:
+        if name == "upgrade":
+            upgrade += f",{value}"
+        elif name == "connection":
+            connection += f",{value}"
+    return "websocket" in _tokens(upgrade) and "upgrade" in _tokens(connection)
+
+
+def _tokens(value: str) -> list[str]:
+    return [token.strip() for token in value.lower().split(",")]
+
+
+def accept_key(method: str, http_version: bytes, headers: Iterable[tuple[str, str]]) -> str:
+    """Check the opening handshake, and compute the value of ``Sec-WebSocket-Accept``.
+
+    Raises:
+        HandshakeRefused: it does not follow RFC 6455.
+    """
+    fields = {name: value for name, value in headers if name.startswith("sec-websocket-")}
+    if method != "GET" or http_version < b"1.1":
+        raise HandshakeRefused(400, "a WebSocket begins with a GET of HTTP/1.1")
+    if fields.get("sec-websocket-version") != "13":
+        version = (("sec-websocket-version", "13"),)
+        raise HandshakeRefused(426, "only version 13 of WebSocket is spoken here", version)
+    key = fields.get("sec-websocket-key", "")
+    try:
+        nonce = b64decode(key, validate=True)
+    except ValueError:
+        nonce = b""
+    if len(nonce) != 16:
+        raise HandshakeRefused(400, "Sec-WebSocket-Key is not 16 bytes in base64")
+    return b64encode(sha1(key.encode("ascii") + _MAGIC).digest()).decode("ascii")
+
+
+class WebSocket:
+    """The token that the core knows a WebSocket by.
+
+    The core's effects set what is to be written and wake the writer; one writer means that frames never
+    mix, and that a ``WsSend`` is one write, however many messages it carries.
+    """
+
+    def __init__(self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig) -> None:
+        self._endpoint = endpoint
+        self._wire = wire
+        self._config = config
+        self.answered = trio.Event()
+        self.accepted: WsAccept[WebSocket] | None = None
+        self.rejected: WsReject[WebSocket] | None = None
+        self._life = trio.CancelScope()
+        self._pausing: trio.CancelScope | None = None
+        self._work = trio.Event()
+        self._batch: list[WsFrame] | None = None
+        self._pong: bytes | None = None
+        self._closing: bytes | None = None
+        self._retired = False
+        self._broken = False
+
+    # Effects of the core
+
+    def accept(self, out: WsAccept[WebSocket]) -> None:
+        """Complete the handshake."""
+        self.accepted = out
+        self.answered.set()
+
+    def reject(self, out: WsReject[WebSocket]) -> None:
+        """Answer with an ordinary response."""
+        self.rejected = out
+        self.answered.set()
+
+    def send(self, frames: list[WsFrame]) -> None:
+        """Send these frames, then state ``ws_sent``."""
+        self._batch = frames
+        self._work.set()
+
+    def close(self, code: int | None) -> None:
+        """Send what is left to send, then a close frame."""
+        self._begin_closing(b"" if code is None else code.to_bytes(2, "big"))
+
+    # Life
+
+    async def run(self, opening: bytes, received: bytes) -> None:
+        """Live until the WebSocket is closed and the connection can be dropped.
+
+        Args:
+            opening: bytes of the answer to the handshake.
+            received: bytes that came right behind the request.
+        """
+        try:
+            with self._life:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write, opening)
+                    await self._read(received)
+        finally:
+            self._retire()
+
+    def _retire(self, error: Exception | None = None) -> None:
+        """Tell the core that it has ended. Only the first call counts."""
+        if not self._retired:
+            self._retired = True
+            core = self._endpoint.core
+            self._endpoint.call(partial(core.ws_closed, error=error), self)
+
+    def _begin_closing(self, payload: bytes) -> None:
+        """Let the writer finish with a close frame, unless it does already."""
+        if self._closing is None:
+            self._closing = payload
+            self._life.deadline = trio.current_time() + self._config.close_timeout
+            self._work.set()
+            if self._pausing is not None:
+                self._pausing.cancel()
+
+    # Reading
+
+    async def _read(self, data: bytes) -> None:
+        """Read until the peer has closed, or has broken the rules."""
+        assert self.accepted is not None
+        frames = FrameReader(self.accepted.limit, self._config.max_fragments)
+        try:
+            while True:
+                backlog = self._take(frames, data)
+                if self._retired:
+                    return
+                if backlog is not None:
+                    await self._pause(backlog)
+                data = await self._wire.receive()
+                if not data:
+                    break
+        except Violation as violation:
+            self._broken = True
+            self._retire(violation.error)
+            self._begin_closing(violation.code.to_bytes(2, "big"))
+            return
+        except Lost:
+            pass
+        self._life.cancel()
+
+    def _take(self, frames: FrameReader, data: bytes) -> Backlog | None:
+        """State what one read brought, all of it in one call.
+
+        Raises:
+            Violation: behind what was well, which is stated.
+        """
+        core = self._endpoint.core
+        facts: list[tuple[Fact, tuple[Any, ...]]] = []
+        closed: bytes | None = None
+        backlog: Backlog | None = None
+        try:
+            for opcode, payload in frames.feed(data):
+                if opcode is Opcode.TEXT:
+                    facts.append((core.ws_text, (self, payload)))
+                elif opcode is Opcode.BINARY:
+                    facts.append((core.ws_binary, (self, payload)))
+                elif isinstance(payload, bytes):
+                    if opcode is Opcode.CLOSE:
+                        closed = payload
+                    else:
+                        # Only the latest ping has to be answered, so that nothing piles up.
+                        self._pong = payload
+                        self._work.set()
+        finally:
+            if facts:
+                backlog = self._endpoint.call_all(facts)
+        if closed is not None:
+            self._retire()
+            self._begin_closing(closed)  # the same code comes back (EIO-WS-07)
+        return backlog
+
+    async def _pause(self, backlog: Backlog) -> None:
+        """Do not read on for a while, unless the WebSocket is being closed."""
+        if self._closing is None:
+            with trio.CancelScope() as self._pausing:
+                await backlog.wait()
+            self._pausing = None
+
+    # Writing
+
+    async def _write(self, opening: bytes) -> None:
+        """Write what the core and the reader leave here, until the close frame is out."""
+        try:
+            # One scope whose deadline moves, instead of one for every write.
+            with trio.CancelScope() as scope:
+                await self._write_until_closed(opening, scope)
+                if self._broken:
+                    await self._wire.linger(self._config)
+                return
+        except Lost:
+            pass
+        self._life.cancel()
+
+    async def _write_until_closed(self, opening: bytes, scope: trio.CancelScope) -> None:
+        parts = [opening]
+        while True:
+            self._work = trio.Event()
+            batch, self._batch = self._batch, None
+            pong, self._pong = self._pong, None
+            closing = self._closing
+            if pong is not None:
+                parts.append(pong_frame(pong))
+            if batch is not None:
+                parts += map(frame_bytes, batch)
+            if closing is not None:
+                parts.append(close_frame(closing))
+            if parts:
+                scope.deadline = trio.current_time() + self._config.write_timeout
+                await self._wire.send(b"".join(parts))
+                scope.deadline = inf
+                parts = []
+            if batch is not None and not self._retired:
+                self._endpoint.call(self._endpoint.core.ws_sent, self)
+            if closing is not None:
+                return
+            await self._work.wait()

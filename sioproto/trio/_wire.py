@@ -1,0 +1,87 @@
+"""A byte stream whose failures are all one exception."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from sioproto.trio._config import ConnectionConfig
+
+RECEIVE_SIZE = 65_536
+
+_FAILURES = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
+
+
+class Lost(Exception):
+    """The connection is of no use any more. It costs whoever is on it, and nobody else."""
+
+
+class Wire:
+    """One accepted connection.
+
+    Errors of the network become ``Lost`` right here, so that they cannot be mistaken for an ``OSError`` that
+    a function of the application raises further up.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.secure = isinstance(stream, trio.SSLStream)
+        self.address = _peer_address(stream)
+
+    async def receive(self) -> bytes:
+        """Receive some bytes; none if the peer has finished sending.
+
+        A cancelled call has received nothing.
+
+        Raises:
+            Lost: the connection broke.
+        """
+        try:
+            return bytes(await self._stream.receive_some(RECEIVE_SIZE))
+        except _FAILURES as error:
+            raise Lost from error
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it. A cancelled call may have sent part of it: the connection is then of no use.
+
+        Raises:
+            Lost: the connection broke.
+        """
+        try:
+            await self._stream.send_all(data)
+        except _FAILURES as error:
+            raise Lost from error
+
+    async def linger(self, config: ConnectionConfig) -> None:
+        """Finish sending, and throw away what the peer goes on sending, for a while.
+
+        Closed with bytes unread, a connection is reset, and the peer may never see what was sent last.
+
+        Raises:
+            Lost: the connection broke.
+        """
+        with trio.move_on_after(config.linger_timeout):
+            if isinstance(self._stream, trio.abc.HalfCloseableStream):  # not so with TLS
+                try:
+                    await self._stream.send_eof()
+                except _FAILURES as error:
+                    raise Lost from error
+            left = config.max_linger_bytes
+            while left > 0 and (data := await self.receive()):
+                left -= len(data)
+
+
+def _peer_address(stream: trio.abc.Stream) -> str | None:
+    if isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if not isinstance(stream, trio.SocketStream):
+        return None
+    try:
+        name = stream.socket.getpeername()
+    except OSError:  # it has gone already
+        return None
+    return str(name[0]) if isinstance(name, tuple) else None
+
+

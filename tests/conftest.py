@@ -1,0 +1,13 @@
+"""Settings for every test."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# Plain runs are deterministic: the same examples each time, nothing remembered between runs, no
+# example blamed for a slow machine. HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile("default", derandomize=True, database=None, deadline=None)
+settings.register_profile("explore", max_examples=5_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

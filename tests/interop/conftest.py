@@ -1,0 +1,153 @@
+"""Our server and the official JavaScript client, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+HERE = Path(__file__).parent
+NODE_FOLDER = HERE / "node"
+STOP_TIMEOUT = 10
+# Above the guard of the scenarios themselves, which knows better what it waited for.
+SCENARIO_TIMEOUT = 45
+
+
+@dataclass
+class RunningServer:
+    """``app.py`` in a process."""
+
+    process: subprocess.Popen[str]
+    url: str
+    errors: IO[str]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def stop(self) -> None:
+        """End the server in order, and fail if it complains or is not gone in time."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STOP_TIMEOUT)
+        self.errors.seek(0)
+        assert (code, self.errors.read()) == (0, "")
+
+    def kill(self) -> None:
+        """End the server without a word to its clients."""
+        self.process.kill()
+        self.process.wait(STOP_TIMEOUT)
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningServer]]:
+    """Start ``app.py`` with these options, e.g. ``port=0, ping_interval=0.3``."""
+    started: list[RunningServer] = []
+
+    def start(**options: float) -> RunningServer:
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        path = tmp_path_factory.mktemp("server") / "stderr"
+        errors = path.open("w+", encoding="utf-8")
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "app.py"), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.stdout.close()
+        if not line:
+            process.wait(STOP_TIMEOUT)
+            errors.close()
+            pytest.fail(f"the server did not start:\n{path.read_text(encoding='utf-8')}")
+        server = RunningServer(process, json.loads(line)["url"], errors)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()
+        server.errors.close()
+
+
+@pytest.fixture(scope="session")
+def server(serve: Callable[..., RunningServer]) -> Iterator[RunningServer]:
+    """One server for all scenarios that leave it running. It must still be well at the end."""
+    running = serve()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def scenario_command() -> Callable[[str, str, str], list[str]]:
+    """The command line of a scenario, its name, URL and transports given."""
+    node = shutil.which("node")
+    if node is None or not (NODE_FOLDER / "node_modules").is_dir():
+        pytest.fail(
+            "The interoperability tests need Node.js and its packages: run `tox -e interop`, "
+            f"or `npm ci` in {NODE_FOLDER.relative_to(HERE.parent.parent)}."
+        )
+    return lambda name, url, transports: [
+        node,
+        str(NODE_FOLDER / "scenarios.mjs"),
+        name,
+        url,
+        transports,
+    ]
+
+
+@pytest.fixture
+def run_scenario(
+    scenario_command: Callable[[str, str, str], list[str]],
+) -> Callable[[str, RunningServer, str], None]:
+    """Run one scenario of the official client to its end, and fail with what it prints."""
+
+    def run(name: str, server: RunningServer, transports: str) -> None:
+        result = subprocess.run(
+            scenario_command(name, server.url, transports),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SCENARIO_TIMEOUT,
+            check=False,
+        )
+        if result.returncode != 0:
+            pytest.fail(f"{name} over {transports}:\n{result.stdout}", pytrace=False)
+
+    return run
+
+
+@pytest.fixture
+def scenario_process(
+    scenario_command: Callable[[str, str, str], list[str]],
+) -> Callable[..., object]:
+    """A context with a scenario that is talked to while it runs; it must succeed by the end."""
+
+    @contextmanager
+    def run(name: str, server: RunningServer, transports: str) -> Iterator[IO[str]]:
+        with subprocess.Popen(
+            scenario_command(name, server.url, transports),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield process.stdout
+                rest = process.stdout.read()
+                if process.wait(SCENARIO_TIMEOUT) != 0:
+                    pytest.fail(f"{name} over {transports}:\n{rest}", pytrace=False)
+            finally:
+                process.kill()
+
+    return run
