@@ -163,7 +163,7 @@ class _Run:
             return trio.run(self._judge, target)
 
     async def _judge(self, target: Target) -> int:
-        found = await survey(target)
+        found = await survey(target, slack=self._runner_options.slack)
         options = self._options
         began = time.monotonic()
         results: list[Result] = []
@@ -335,14 +335,20 @@ def _fail(message: str, code: int) -> NoReturn:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: any free one]")
-def fixture(port: int) -> None:
+@click.option(
+    "--broken", metavar="NAME", help="Break the server first, to put the suite to the test."
+)
+def fixture(port: int, broken: str | None) -> None:
     """Serve the contract's applications, built in, until ended.
 
     The first line on standard output is JSON: {"url": ..., "slow_url": ...}.
     """
     from sioproto_conformance import _fixture
 
-    _fixture.serve(port=port)
+    try:
+        _fixture.serve(port=port, broken=broken)
+    except LookupError as error:
+        _fail(str(error), USAGE)
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import trio
@@ -11,10 +12,10 @@ import trio
 from sioproto_conformance._bench import Site
 from sioproto_conformance._target import Target
 from sioproto_conformance.peers import sio
-from sioproto_conformance.peers.eio import EnginePeer
+from sioproto_conformance.peers.eio import TRANSPORTS, EnginePeer, Transport
 from sioproto_conformance.peers.http1 import Dialer
 from sioproto_conformance.peers.sio import SocketPeer
-from sioproto_conformance.peers.wire import Gone, PeerError, Transcript, Wire, parse_url
+from sioproto_conformance.peers.wire import Gone, PeerError, Transcript, parse_url
 
 # Beyond this the wait for a heartbeat to expire is not worth its answer.
 _FAST_EXPIRY = 5.0
@@ -41,14 +42,17 @@ class Survey:
     """Whether any handshake succeeded. If none did, nothing is known, and every case is run."""
 
 
-async def survey(target: Target) -> Survey:
-    """Ask the target for what it offers. Raises ``Unreachable``."""
+async def survey(target: Target, *, slack: float = 1.0) -> Survey:
+    """Ask the target for what it offers, each answer taking 5 seconds times ``slack`` at most.
+
+    Raises ``Unreachable`` if nobody listens.
+    """
     features = target.manifest.features
     lacking = {name: "the manifest says so" for name, has in features.items() if not has}
-    fast, heartbeat, round_trip = await _survey_site(target, target.url)
+    fast, heartbeat, round_trip = await _SiteSurvey(target, target.url, slack).run()
     slow = fast
     if target.slow_url is not None:
-        slow, _, round_trip = await _survey_site(target, target.slow_url)
+        slow, _, round_trip = await _SiteSurvey(target, target.slow_url, slack).run()
     shakes_hands = round_trip is not None
     if shakes_hands:
         if slow.engine_path is None:
@@ -65,79 +69,85 @@ async def survey(target: Target) -> Survey:
     return Survey(fast, slow, lacking, round_trip or 0.0, shakes_hands)
 
 
-async def _survey_site(target: Target, url: str) -> tuple[Site, float, float | None]:
-    """Return the site, the seconds in which its heartbeat expires, and the round trip if any."""
-    address = parse_url(url)
-    dialer = Dialer(address, Transcript(), timeout=_TIMEOUT)
-    try:
-        wire = await Wire.open(address, "probe", Transcript(), timeout=_TIMEOUT)
-    except PeerError as error:
-        raise Unreachable(f"{url}: {error}") from error
-    await wire.abort()
-    paths = target.manifest.paths
-    try:
-        async with trio.open_nursery() as nursery:
-            engine = await _handshake(dialer, nursery, paths.engine)
-            socket = await _handshake(dialer, nursery, paths.socket)
-            found = engine or socket
-            if found is None:
-                return Site(address, paths.engine, paths.socket), 0.0, None
-            path = paths.engine if engine else paths.socket
-            round_trip = await _round_trip(dialer, nursery, path, found)
-            declared = target.manifest.features.get("app")
-            has_app = declared if declared is not None else True
-            if declared is None and socket is not None and not target.built_in:
-                has_app = await _has_app(socket)
-            site = Site(
-                address,
-                paths.engine if engine else None,
-                paths.socket if socket else None,
-                has_app,
-            )
-            nursery.cancel_scope.cancel()
-    finally:
-        await dialer.hang_up()
-    return site, found.ping_interval + found.ping_timeout, round_trip
+class _SiteSurvey:
+    """One endpoint being asked."""
 
+    def __init__(self, target: Target, url: str, slack: float) -> None:
+        self._target = target
+        self._url = url
+        self._timeout = _TIMEOUT * slack
+        self._dialer = Dialer(parse_url(url), Transcript(), timeout=self._timeout)
+        self._opened: dict[str, EnginePeer] = {}
 
-async def _handshake(dialer: Dialer, nursery: trio.Nursery, path: str) -> EnginePeer | None:
-    for transport in ("polling", "websocket"):
+    async def run(self) -> tuple[Site, float, float | None]:
+        """Return the site, in how many seconds its heartbeat expires, and the round trip."""
         try:
-            return await EnginePeer.open("probe", dialer, nursery, path, transport)
-        except PeerError:
-            continue
-    return None
-
-
-async def _round_trip(dialer: Dialer, nursery: trio.Nursery, path: str, found: EnginePeer) -> float:
-    """Return the median time of a handshake, the server being warm."""
-    times = []
-    for _ in range(_ROUNDS):
-        began = time.perf_counter()
+            await self._dialer.http("probe")
+        except PeerError as error:
+            raise Unreachable(f"{self._url}: {error}") from error
         try:
-            await EnginePeer.open("probe", dialer, nursery, path, found.transport)
+            async with trio.open_nursery() as nursery:
+                found = await self._ask(nursery)
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._dialer.hang_up()
+        return found
+
+    async def _ask(self, nursery: trio.Nursery) -> tuple[Site, float, float | None]:
+        address, paths = self._dialer.address, self._target.manifest.paths
+        async with trio.open_nursery() as attempts:
+            for path in (paths.engine, paths.socket):
+                attempts.start_soon(self._open, nursery, path)
+        if not self._opened:
+            return Site(address, paths.engine, paths.socket), 0.0, None
+        socket = self._opened.get(paths.socket)
+        path, found = next(iter(self._opened.items()))
+        site = Site(
+            address,
+            paths.engine if paths.engine in self._opened else None,
+            paths.socket if socket is not None else None,
+            socket is None or await self._has_app(socket),
+        )
+        round_trip = await self._round_trip(nursery, path, found.transport)
+        return site, found.ping_interval + found.ping_timeout, round_trip
+
+    async def _open(self, nursery: trio.Nursery, path: str) -> None:
+        for transport in TRANSPORTS.values():
+            with suppress(PeerError):
+                self._opened[path] = await EnginePeer.open(
+                    "probe", self._dialer, nursery, path, transport
+                )
+                return
+
+    async def _round_trip(self, nursery: trio.Nursery, path: str, transport: Transport) -> float:
+        """Return the median time of a handshake, the server being warm."""
+        times = []
+        for _ in range(_ROUNDS):
+            began = time.perf_counter()
+            with suppress(PeerError):
+                await EnginePeer.open("probe", self._dialer, nursery, path, transport, poll=False)
+                times.append(time.perf_counter() - began)
+        return sorted(times)[len(times) // 2] if times else self._timeout
+
+    async def _has_app(self, engine: EnginePeer) -> bool:
+        """Tell whether anything that the contract's application does can be seen.
+
+        A single sign is enough: an application that does the rest wrong is to be told so.
+        """
+        declared = self._target.manifest.features.get("app")
+        if declared is not None or self._target.built_in:
+            return declared is not False
+        peer = SocketPeer(engine, expects_auth=False)
+        try:
+            await peer.send("0")
+            await peer.emit("message", "probe")
+            await peer.emit("message-with-ack", "probe", id=1)
+            while (await peer.next()).type not in (sio.EVENT, sio.ACK):
+                pass
+        except Gone:
+            # It could not stand the question; the cases will find out why.
+            return True
         except PeerError:
-            continue
-        times.append(time.perf_counter() - began)
-    return sorted(times)[len(times) // 2] if times else _TIMEOUT
-
-
-async def _has_app(engine: EnginePeer) -> bool:
-    """Tell whether anything that the contract's application does can be seen.
-
-    A single sign is enough: an application that does the rest wrong is to be told so.
-    """
-    peer = SocketPeer(engine, expects_auth=False)
-    try:
-        await peer.send("0")
-        await peer.emit("message", "probe")
-        await peer.emit("message-with-ack", "probe", id=1)
-        while True:
-            packet = await peer.next()
-            if packet.type in (sio.EVENT, sio.ACK):
-                return True
-    except Gone:
-        # It could not stand the question; the cases will find out why.
+            return False
         return True
-    except PeerError:
-        return False

@@ -53,7 +53,10 @@ def pytest_collection_modifyitems(
         cases = select(all_cases(), config.getoption("--sio-select"))
     except SelectionError as error:
         raise pytest.UsageError(str(error)) from error
-    items += [CaseItem.from_parent(session, name=case.id, case=case) for case in cases]
+    items += [
+        CaseItem.from_parent(session, name=case.id, nodeid=f"sio-conformance::{case.id}", case=case)
+        for case in cases
+    ]
 
 
 class CaseItem(pytest.Item):
@@ -91,7 +94,7 @@ class CaseItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Say which case it is."""
-        return self.path, None, self.name
+        return self.path, None, f"case {self.name}"
 
     def _results(self) -> dict[str, Result]:
         stash = self.session.stash
@@ -136,8 +139,8 @@ def _run(config: pytest.Config, cases: list[Any]) -> dict[str, Result]:
         _known.check_overlap(known, all_cases())
 
     async def judge(target: _target.Target) -> list[Result]:
-        found = await _probe.survey(target)
         options = _runner.Options(slack=_runner.default_slack(), include_security=target.built_in)
+        found = await _probe.survey(target, slack=options.slack)
         runner = _runner.Runner(
             found,
             all_rules(),

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sioproto_conformance._model import Case, Rule, Verdict
 from sioproto_conformance._runner import Result
-from sioproto_conformance.peers.wire import Entry
+from sioproto_conformance.peers.wire import HUNG_UP, Entry
 
 _STYLES = {
     Verdict.PASS: "green",
@@ -42,7 +42,7 @@ _UNEXPECTED = (
 )
 _RUNNING_SHOWN = 4
 _ENTRY_WIDTH = 100
-_ENTRIES_SHOWN = 12
+_ENTRIES_SHOWN = 20
 # More than these are looked at one by one, or in the report, not on a screen.
 _DETAILS_SHOWN = 12
 
@@ -194,7 +194,8 @@ class Terminal:
                 self._print(f"  got       {check.actual}")
         if result.reason and all(check.ok for check in result.checks):
             self._print(f"  because   {result.reason}")
-        for text in _shortened([entry_text(entry) for entry in result.transcript]):
+        shown = [entry for entry in result.transcript if entry.note != HUNG_UP]
+        for text in _shortened([entry_text(entry) for entry in shown]):
             self._print(f"  {text}", "dim")
         self._print(f"  repeat    {command}")
 

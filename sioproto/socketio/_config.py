@@ -21,7 +21,7 @@ class ServerConfig:
     max_attachments: int = 10
     """Most attachments that a packet from the client may announce (SIO-BIN-10)."""
     attachment_timeout: float = 20.0
-    """Longest wait for each announced attachment. (SIO-BIN-17)."""
+    """Longest wait for each announced attachment (SIO-BIN-17)."""
     max_pending_acks: int = 10_000
     """Most acknowledgements that one socket may owe the application."""
 

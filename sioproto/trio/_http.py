@@ -168,6 +168,9 @@ class HttpConnection:
 
     async def _serve_request(self, head: h11.Request) -> None:
         self._is_head_request = head.method == b"HEAD"
+        if not head.http_version.startswith(b"1."):
+            await self._refuse(505, "HTTP/1.1 is spoken here")
+            return
         if len(head.headers) > self._config.max_headers:
             await self._refuse(431, "too many headers")
             return

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from sioproto_conformance.peers import sio
-from sioproto_conformance.peers.eio import decode_payload, encode_payload
+from sioproto_conformance.peers.eio import Packet, decode_payload, encode_payload
 from sioproto_conformance.peers.http1 import HttpConnection, Response, request_bytes
 from sioproto_conformance.peers.wire import (
     Address,
@@ -180,7 +180,7 @@ def test_a_frame_is_written_as_told() -> None:
 
 
 def test_a_payload_goes_both_ways() -> None:
-    packets = ["4a", b"\x01\x02", "2"]
+    packets: list[Packet] = ["4a", b"\x01\x02", "2"]
     assert encode_payload(packets) == b"4a\x1ebAQI=\x1e2"
     assert decode_payload(b"4a\x1ebAQI=\x1e2") == packets
 

@@ -63,9 +63,8 @@ def test_a_rule_is_one_sentence_that_ends() -> None:
 
 def test_every_rule_for_servers_is_asked_by_a_case() -> None:
     asked = {id for case in all_cases() for id in case.covers}
-    assert [
-        id for id, rule in all_rules().items() if rule.role != "client" and id not in asked
-    ] == []
+    for_servers = [id for id, rule in all_rules().items() if rule.role != "client"]
+    assert [id for id in for_servers if id not in asked] == []
 
 
 def test_data_that_nobody_has_is_a_bug() -> None:

@@ -1,7 +1,8 @@
 """Servers that are broken on purpose: ours, with one behaviour changed.
 
-They put the suite to the test. Each names the rule that it breaks and the case that has to notice. A
-break is a patch of the library inside one process, which serves nothing else: see ``fixture --broken``.
+They put the suite to the test. Each names the rule that it breaks and the case that has to notice.
+A break is a patch of the library inside one process, which serves nothing else: see
+``fixture --broken``.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def one_noop_only() -> None:
 
 @broken(
     "buffer-lost-at-switch",
-    rule="EIO-UPS-04",
+    rule="EIO-UPS-04b",
     case="eio4.upgrade.buffered-messages.arrive-in-order",
 )
 def buffer_lost_at_switch() -> None:

@@ -18,6 +18,9 @@ _CHUNK = 65536
 _ENTRY_LIMIT = 4096
 _TRANSCRIPT_LIMIT = 65536
 
+HUNG_UP = "hung up"
+"""The note of the peer's end of a connection, whether the case wanted it or was over."""
+
 Layer = Literal["tcp", "http", "ws", "note"]
 
 
@@ -143,7 +146,10 @@ class Wire:
                     )
                     await stream.do_handshake()
         except (OSError, trio.BrokenResourceError) as error:
-            cause = error.__cause__ or error
+            # trio tells only in the cause, one per address, why there is no connection.
+            cause: BaseException = error.__cause__ or error
+            while isinstance(cause, BaseExceptionGroup):
+                cause = cause.exceptions[0]
             raise Gone("the server to accept a connection", f"{cause}") from error
         return cls(stream, conn, transcript)
 
@@ -196,5 +202,5 @@ class Wire:
         """Hang up without a word. Again is harmless."""
         if not self._hung_up:
             self._hung_up = True
-            self.note("hung up")
+            self.note(HUNG_UP)
         await trio.aclose_forcefully(self._stream)

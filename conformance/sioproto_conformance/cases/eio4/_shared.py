@@ -22,10 +22,12 @@ MESSAGES = {
 }
 """The refusals of the reference implementation by their codes."""
 
+NEUTRAL = b"3"
+"""The body of a POST that asks nothing of a session: a pong may come at any time."""
+
 TEXT = ("Content-Type", "text/plain;charset=UTF-8")
 
 _ASK_AGAIN_AFTER = 0.02
-_REPEATS = 3
 
 
 @asynccontextmanager
@@ -145,7 +147,7 @@ async def refuses_posts(t: Bench, peer: EnginePeer) -> Response | None:
     """
     with trio.move_on_after(t.timeout):
         while True:
-            response = await peer.post(b"4still-there")
+            response = await peer.post(NEUTRAL)
             if response.status != 200:
                 return response
             await trio.sleep(_ASK_AGAIN_AFTER)

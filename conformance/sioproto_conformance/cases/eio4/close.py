@@ -5,6 +5,7 @@ from __future__ import annotations
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import across, case
 from sioproto_conformance.cases.eio4._shared import (
+    NEUTRAL,
     beside_a_session,
     check_not_open,
     check_refusal,
@@ -47,7 +48,7 @@ async def ended_session_unknown(t: Bench, variant: tuple[str, str]) -> None:
     end, method = variant
     async with beside_a_session(t):
         peer = await t.eio.open("polling", poll=False)
-        t.equal((await peer.post(b"6")).status, 200, "status while it lives")
+        t.equal((await peer.post(NEUTRAL)).status, 200, "status while it lives")
         await peer.send(end)
         body = b"4hello" if method == "POST" else None
         response = await t.eio.get(_session(peer), method=method, body=body)
@@ -64,7 +65,7 @@ async def ended_session_not_upgraded(t: Bench) -> None:
     """A session that has ended cannot be brought back by a WebSocket."""
     async with beside_a_session(t):
         peer = await t.eio.open("polling", poll=False)
-        t.equal((await peer.post(b"6")).status, 200, "status while it lives")
+        t.equal((await peer.post(NEUTRAL)).status, 200, "status while it lives")
         await peer.post(b"1")
         await check_not_open(t, _session(peer, "websocket"), rule="EIO-CL-09")
 

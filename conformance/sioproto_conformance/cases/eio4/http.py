@@ -136,7 +136,8 @@ async def expect_continue_served(t: Bench) -> None:
         "unknown-version": b"GET /engine.io/?EIO=4&transport=polling HTTP/9.9\r\nHost: x\r\n\r\n",
         "broken-header": b"GET / HTTP/1.1\r\nHost: x\r\nno colon here\r\n\r\n",
         "negative-length": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nhello",
-        "two-lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n",
+        "two-lengths": b"POST / HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Length: 2\r\nContent-Length: 5\r\n\r\n",
         "broken-chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "endless-header": b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000,
     },
@@ -205,4 +206,3 @@ async def slow_body_read(t: Bench) -> None:
     response = await http.response("POST")
     t.equal((response.status, response.body), (200, b"ok"), "answer")
     t.equal(await peer.next(), _PACKET, "echo")
-

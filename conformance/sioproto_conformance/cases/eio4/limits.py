@@ -60,7 +60,7 @@ async def at_the_limit_read(t: Bench, variant: tuple[Transport, str]) -> None:
     variants={"content-length": False, "chunked": True},
 )
 async def post_over_limit_not_delivered(t: Bench, chunked: bool) -> None:
-    """A body of more than maxPayload bytes is refused or hung up on, and nothing of it delivered."""
+    """A body of more than maxPayload bytes is refused or hung up on, and not delivered."""
     peer = await t.eio.open("polling")
     body = b"4" + b"x" * _limit(t, peer)
     headers = [TEXT, ("Transfer-Encoding", "chunked")] if chunked else [TEXT]

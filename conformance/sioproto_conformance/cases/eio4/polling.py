@@ -5,6 +5,7 @@ from __future__ import annotations
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
 from sioproto_conformance.cases.eio4._shared import (
+    NEUTRAL,
     answer_of,
     ended_or_answered,
     pending_poll,
@@ -102,7 +103,7 @@ async def overlapping_post_closes_session(t: Bench) -> None:
     await start_post(t, bad, b"4he", 10)
     refusal: Response | None = None
     for _ in range(_OVERLAPS):
-        response = await bad.post(b"4second")
+        response = await bad.post(NEUTRAL)
         if response.status != 200:
             refusal = response
             break
@@ -124,7 +125,7 @@ async def dropped_poll_ends_session(t: Bench, rule: str) -> None:
     bad = await t.eio.open("polling", name="bad", poll=False)
     control = await t.eio.open("polling", name="control")
     pending = await pending_poll(t, bad)
-    t.equal((await bad.post(b"6")).status, 200, "status of a POST before", rule=rule)
+    t.equal((await bad.post(NEUTRAL)).status, 200, "status of a POST before", rule=rule)
     if rule == "EIO-POLL-07":
         await pending.wire.abort()
     else:
@@ -163,7 +164,7 @@ async def dropped_post_ends_session(t: Bench) -> None:
     },
 )
 async def pending_poll_ended_with_session(t: Bench, variant: tuple[bytes, Packet]) -> None:
-    """A poll that is pending when the session ends is told so: noop for a wish, close for a fault."""
+    """A poll pending when the session ends is told: by noop for a wish, by close for a fault."""
     body, last = variant
     peer = await t.eio.open("polling", poll=False)
     pending = await pending_poll(t, peer)
@@ -187,7 +188,7 @@ async def unfinished_post_ended_with_session(t: Bench) -> None:
     """A POST that was under way when its session ended does not hang once its body is complete."""
     peer = await t.eio.open("polling", poll=False)
     unfinished = await start_post(t, peer, b"4he", 10)
-    await peer.post(b"4second")
+    await peer.post(NEUTRAL)
     await unfinished.send_raw(b"llo-you")
     how = await ended_or_answered(t, unfinished)
     t.check(how is not None, "the first POST answered or dropped", how or "left hanging")

@@ -97,9 +97,7 @@ async def upgrade_to_polling_not_open(t: Bench) -> None:
         "other-protocol": [("Upgrade", "foo")],
     },
 )
-async def malformed_websocket_request_answered(
-    t: Bench, headers: list[tuple[str, str]]
-) -> None:
+async def malformed_websocket_request_answered(t: Bench, headers: list[tuple[str, str]]) -> None:
     """A WebSocket request that is not in order is answered with an error status."""
     async with beside_a_session(t):
         answer = await t.eio.websocket(headers=headers)

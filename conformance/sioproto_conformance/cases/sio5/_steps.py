@@ -113,6 +113,24 @@ async def outcome(peer: SocketPeer) -> str:
     return f"answered {answers}" if answers else "ignored"
 
 
+async def is_ruled_to_close(t: Bench, bad: SocketPeer, control: SocketPeer, text: str) -> None:
+    """Send a packet that the texts leave open, and tell what the server made of it.
+
+    Nothing is waited for: the ruling is to close, but a server that does something else says so at
+    once.
+    """
+    await bad.send(text)
+    came = await outcome(bad)
+    await require_control(t, control)
+    t.check(came == "closed", "the connection closed", came)
+
+
+async def require_control(t: Bench, control: SocketPeer) -> None:
+    """End the case if the control session is gone: then a closed connection means nothing."""
+    if (trouble := await control.alive()) is not None:
+        t.inconclusive(f"the control session died too: {trouble}")
+
+
 async def send_many(peer: SocketPeer, messages: Sequence[Packet]) -> None:
     """Send messages in a row, over polling a few in each POST.
 

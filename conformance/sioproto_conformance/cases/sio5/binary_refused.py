@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import across, case
-from sioproto_conformance.cases.sio5._steps import expect_event, outcome, refuses
+from sioproto_conformance.cases.sio5._steps import expect_event, is_ruled_to_close, refuses
 from sioproto_conformance.peers.eio import TRANSPORTS, Transport
 
 _PLACEHOLDER = '{"_placeholder":true,"num":0}'
@@ -40,10 +40,8 @@ async def too_many_closes(t: Bench, variant: tuple[str, Transport]) -> None:
 )
 async def count_zero_variant(t: Bench, text: str) -> None:
     """A binary packet that announces no attachment closes the connection."""
-    peer = await t.sio.connect()
-    await peer.send(text)
-    came = await outcome(peer)
-    t.check(came == "closed", "the connection closed", came)
+    bad, control = await t.sio.pair()
+    await is_ruled_to_close(t, bad, control, text)
 
 
 @case(

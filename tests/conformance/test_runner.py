@@ -1,0 +1,259 @@
+"""How what happens in a case becomes its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+import trio
+import trio.testing
+
+from sioproto_conformance._bench import Bench
+from sioproto_conformance._model import Case, Verdict
+from sioproto_conformance._probe import Survey
+from sioproto_conformance._runner import Options, Result, Runner, answer_timeout
+from sioproto_conformance.peers.wire import Gone, NoAnswer
+from tests.conformance.support import RULES, make_case, make_survey, passes
+
+Run = Callable[[Bench], Awaitable[None]]
+
+
+async def fails(t: Bench) -> None:
+    t.check(False, "this", "that")
+
+
+async def warns(t: Bench) -> None:
+    t.check(True, "this")
+    t.check(False, "this", "that", rule="T-REF")
+
+
+async def harms(t: Bench) -> None:
+    t.check(False, "this", "that", rule="T-ROBUST")
+
+
+async def observes(t: Bench) -> None:
+    t.observe("status", 400)
+
+
+async def does_nothing(t: Bench) -> None:
+    pass
+
+
+async def ends_early(t: Bench) -> None:
+    t.require(False, "this", "that")
+    raise AssertionError("not reached")
+
+
+async def is_left_alone(t: Bench) -> None:
+    raise Gone("an answer", "end of stream")
+
+
+async def is_left_alone_in_a_nursery(t: Bench) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(is_left_alone, t)
+        await trio.sleep_forever()
+
+
+async def swallows_a_check(t: Bench) -> None:
+    with suppress(BaseException):
+        t.require(False, "this", "that")
+
+
+async def skips(t: Bench) -> None:
+    t.skip("not here")
+
+
+async def gives_up(t: Bench) -> None:
+    t.inconclusive("who knows")
+
+
+async def has_a_bug(t: Bench) -> None:
+    t.check(True, "this")
+    raise ZeroDivisionError("oops")
+
+
+async def has_a_bug_in_the_background(t: Bench) -> None:
+    t.nursery.start_soon(has_a_bug, t)
+    await trio.sleep_forever()
+
+
+async def names_another_rule(t: Bench) -> None:
+    t.check(True, "this", rule="T-OTHER")
+
+
+async def hangs(t: Bench) -> None:
+    await trio.sleep_forever()
+
+
+async def _run(
+    *cases: Case,
+    survey: Survey | None = None,
+    options: Options | None = None,
+    exited: Callable[[], int | None] = lambda: None,
+) -> list[Result]:
+    reported: list[Result] = []
+    runner = Runner(
+        survey or make_survey(), RULES, options or Options(), reported.append, exited=exited
+    )
+    results = await runner.run(cases)
+    assert sorted(map(id, reported)) == sorted(map(id, results))
+    return results
+
+
+@pytest.mark.parametrize(
+    ("run", "verdict", "reason"),
+    [
+        (passes, Verdict.PASS, ""),
+        (fails, Verdict.FAIL, "T-MUST: expected this; that"),
+        (warns, Verdict.WARN, "T-REF: expected this; that"),
+        (observes, Verdict.INFO, ""),
+        (does_nothing, Verdict.ERROR, "no check"),
+        (ends_early, Verdict.FAIL, "T-MUST"),
+        (swallows_a_check, Verdict.FAIL, "T-MUST"),
+        (is_left_alone, Verdict.FAIL, "T-MUST: expected an answer; end of stream"),
+        (is_left_alone_in_a_nursery, Verdict.FAIL, "end of stream"),
+        (skips, Verdict.SKIP, "not here"),
+        (gives_up, Verdict.INCONCLUSIVE, "who knows"),
+        (has_a_bug, Verdict.ERROR, "ZeroDivisionError: oops"),
+        (has_a_bug_in_the_background, Verdict.ERROR, "ZeroDivisionError: oops"),
+        (names_another_rule, Verdict.ERROR, "does not cover"),
+        (hangs, Verdict.INCONCLUSIVE, "not done after"),
+    ],
+)
+async def test_a_case_ends_in_a_verdict(
+    run: Run, verdict: Verdict, reason: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    (result,) = await _run(make_case(run=run))
+    assert result.verdict is verdict
+    assert reason in result.reason
+
+
+async def test_robustness_is_told_apart() -> None:
+    harmed, failed = await _run(make_case("eio4.a.b", run=harms), make_case("eio4.a.c", run=fails))
+    assert (harmed.verdict, harmed.robustness) == (Verdict.FAIL, True)
+    assert (failed.verdict, failed.robustness) == (Verdict.FAIL, False)
+
+
+async def test_a_case_that_is_not_in_order_is_an_error_and_not_run() -> None:
+    (result,) = await _run(make_case(run=passes, problem="covers T-GONE, which is no rule"))
+    assert result.verdict is Verdict.ERROR
+    assert "T-GONE" in result.reason
+
+
+async def test_what_the_target_lacks_is_skipped_with_the_reason() -> None:
+    survey = make_survey(lacking={"echo": "there is none"})
+    needing, other = await _run(
+        make_case("eio4.a.b", needs=("echo",)), make_case("eio4.a.c"), survey=survey
+    )
+    assert (needing.verdict, needing.reason) == (Verdict.SKIP, "needs echo: there is none")
+    assert other.verdict is Verdict.PASS
+
+
+async def test_security_is_withheld_unless_asked_for() -> None:
+    case = make_case(tags=("security",))
+    (withheld,) = await _run(case)
+    assert withheld.verdict is Verdict.SKIP
+    assert "withheld" in withheld.reason
+    (run,) = await _run(case, options=Options(include_security=True))
+    assert run.verdict is Verdict.PASS
+
+
+class Script:
+    """A case that does one thing the first time and another from then on; who ran with it?"""
+
+    def __init__(self, first: Run, then: Run) -> None:
+        self.runs = [first, then]
+        self.count = 0
+
+    async def __call__(self, t: Bench) -> None:
+        run = self.runs[min(self.count, 1)]
+        self.count += 1
+        await run(t)
+
+
+async def finds_silence(t: Bench) -> None:
+    raise NoAnswer("an answer", "nothing came within 2.0 s")
+
+
+async def test_an_inconclusive_case_is_tried_once_more() -> None:
+    lucky, unlucky = Script(gives_up, passes), Script(gives_up, gives_up)
+    first, second = await _run(make_case("eio4.a.b", run=lucky), make_case("eio4.a.c", run=unlucky))
+    assert (first.verdict, first.attempts, lucky.count) == (Verdict.PASS, 2, 2)
+    assert (second.verdict, second.attempts, unlucky.count) == (Verdict.INCONCLUSIVE, 2, 2)
+
+
+async def test_a_failure_is_not_tried_again() -> None:
+    script = Script(fails, passes)
+    (result,) = await _run(make_case(run=script))
+    assert (result.verdict, script.count) == (Verdict.FAIL, 1)
+
+
+async def test_silence_of_a_server_that_never_spoke_is_its_failure() -> None:
+    script = Script(finds_silence, finds_silence)
+    (result,) = await _run(make_case(run=script), survey=make_survey(shakes_hands=False))
+    assert (result.verdict, script.count) == (Verdict.FAIL, 2)
+
+
+async def test_silence_of_a_server_that_is_gone_proves_nothing() -> None:
+    (result,) = await _run(make_case(run=finds_silence), survey=make_survey(shakes_hands=True))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "too busy" in result.reason
+
+
+async def test_retries_stop_when_they_make_no_difference() -> None:
+    scripts = [Script(gives_up, gives_up) for _ in range(10)]
+    results = await _run(*(make_case(f"eio4.a.b{n}", run=s) for n, s in enumerate(scripts)))
+    assert sum(script.count for script in scripts) == 10 + 4
+    assert {result.verdict for result in results} == {Verdict.INCONCLUSIVE}
+
+
+async def test_no_more_cases_than_jobs_run_at_once_and_serial_ones_alone() -> None:
+    running: set[str] = set()
+    most = 0
+    with_serial: list[int] = []
+
+    async def run(t: Bench) -> None:
+        nonlocal most
+        running.add(t.case.id)
+        most = max(most, len(running))
+        if "serial" in t.case.tags:
+            with_serial.append(len(running))
+        for _ in range(5):
+            await trio.testing.wait_all_tasks_blocked()
+        running.remove(t.case.id)
+        t.check(True, "something")
+
+    cases = [make_case("eio4.s.s", run=run, tags=("serial",))]
+    cases += [make_case(f"eio4.a.b{n}", run=run) for n in range(6)]
+    results = await _run(*cases, options=Options(jobs=3))
+    assert [result.case.id for result in results] == [case.id for case in cases]
+    assert most == 3
+    assert with_serial == [1]
+
+
+async def test_the_death_of_the_target_is_told() -> None:
+    codes: list[int | None] = [None]
+
+    async def kills(t: Bench) -> None:
+        codes[0] = -11
+        t.check(False, "this", "that")
+
+    killer, after = await _run(
+        make_case("eio4.a.b", run=kills),
+        make_case("eio4.a.c"),
+        options=Options(jobs=1),
+        exited=lambda: codes[0],
+    )
+    assert killer.verdict is Verdict.FAIL
+    assert "ended with -11 while this case ran" in killer.reason
+    assert after.verdict is Verdict.INCONCLUSIVE
+    assert "ended with -11 before" in after.reason
+
+
+def test_a_distant_server_gets_more_time() -> None:
+    near = Survey(make_survey().fast, make_survey().slow, {}, 0.001, True)
+    far = Survey(make_survey().fast, make_survey().slow, {}, 0.2, True)
+    assert answer_timeout(near, Options()) == pytest.approx(2.02)
+    assert answer_timeout(far, Options()) == pytest.approx(6.0)
+    assert answer_timeout(far, Options(slack=2.0)) == pytest.approx(12.0)
