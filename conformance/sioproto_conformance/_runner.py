@@ -20,6 +20,10 @@ _ANSWER_TIMEOUT = 2.0
 _ROUND_TRIPS = 20
 # No case needs anything near this; it is the net under a case that hangs through a bug of its own.
 _CASE_TIMEOUT = 15.0
+# A case that takes longer than this waits for something that does not come. Then another may work,
+# up to a limit: on a machine that is too busy every case takes longer.
+_WORKING_TIME = 0.4
+_WAITING_PER_JOB = 4
 # So many retried cases in a row that come out as before, and it is not chance any more.
 _FUTILE_RETRIES = 4
 
@@ -34,6 +38,7 @@ class Options:
     """How to run."""
 
     jobs: int = 16
+    """Cases that work at once. Those that merely wait do not count, up to three more for each."""
     slack: float = 1.0
     seed: str = "0"
     include_security: bool = False
@@ -92,7 +97,8 @@ class Runner:
         self._report = report
         self._exited = exited
         self._started = started
-        self._limiter = trio.CapacityLimiter(options.jobs)
+        self._working = trio.CapacityLimiter(options.jobs)
+        self._open = trio.CapacityLimiter(options.jobs * _WAITING_PER_JOB)
 
     async def run(self, cases: Sequence[Case]) -> list[Result]:
         """Run the cases and return their results in the order of the cases."""
@@ -104,8 +110,7 @@ class Runner:
             self._report(result)
 
         async def run_and_sort(case: Case) -> None:
-            async with self._limiter:
-                result = await self.run_case(case)
+            result = await self._run_in_turn(case)
             if result.verdict is Verdict.INCONCLUSIVE or result.timed_out:
                 doubtful.append(result)
             else:
@@ -120,6 +125,19 @@ class Runner:
                 await run_and_sort(case)
         await self._retry(doubtful, settle)
         return [results[case.id] for case in cases]
+
+    async def _run_in_turn(self, case: Case) -> Result:
+        async with self._open, trio.open_nursery() as nursery:
+            await nursery.start(self._work_for_a_while)
+            result = await self.run_case(case)
+            nursery.cancel_scope.cancel()
+        return result
+
+    async def _work_for_a_while(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold one of the jobs until cancelled, or until the case can only be waiting."""
+        async with self._working:
+            task_status.started()
+            await trio.sleep(_WORKING_TIME)
 
     async def _retry(self, doubtful: list[Result], settle: Callable[[Result], None]) -> None:
         """Run each case once more, alone, until it is clear that it makes no difference."""

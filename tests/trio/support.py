@@ -15,6 +15,7 @@ from sioproto._app._base import Application
 from sioproto.trio import ConnectionConfig, serve
 
 MASK = b"\x01\x02\x03\x04"
+PATIENCE = 10_000
 KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 
@@ -167,20 +168,22 @@ async def serving(
 ) -> AsyncIterator[MemoryListener]:
     """Serve in memory while the context lasts."""
     listener = MemoryListener()
-    async with trio.open_nursery() as nursery:
+    # With a clock that jumps, a test that waits for what never comes would spin for ever.
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
 
-        async def run(*, task_status: trio.TaskStatus[Any]) -> None:
-            await serve(
-                *applications,
-                listeners=[listener],
-                config=config,
-                task_status=task_status,
-                **options,
-            )
+            async def run(*, task_status: trio.TaskStatus[Any]) -> None:
+                await serve(
+                    *applications,
+                    listeners=[listener],
+                    config=config,
+                    task_status=task_status,
+                    **options,
+                )
 
-        await nursery.start(run)
-        yield listener
-        nursery.cancel_scope.cancel()
+            await nursery.start(run)
+            yield listener
+            nursery.cancel_scope.cancel()
 
 
 POLLING = "/engine.io/?EIO=4&transport=polling"

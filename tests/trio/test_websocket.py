@@ -35,9 +35,11 @@ class Echo:
 
     async def handle(self, session: Session) -> None:
         self.sessions.append(session)
-        async for data in session:
-            session.send(data)
-        self.ended.set()
+        try:
+            async for data in session:
+                session.send(data)
+        finally:
+            self.ended.set()
 
     @property
     def rule(self) -> str | None:

@@ -116,7 +116,7 @@ def event_delivered_twice() -> None:
 @broken(
     "namespace-forgotten",
     rule="SIO-PKT-05",
-    case="sio5.namespace.answers.in-their-namespace",
+    case="sio5.connect.namespace.answered",
 )
 def namespace_forgotten() -> None:
     """Whatever is sent is sent for the main namespace."""

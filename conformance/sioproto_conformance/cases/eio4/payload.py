@@ -108,18 +108,19 @@ async def empty_packet_closes_session(t: Bench, body: bytes) -> None:
 
 
 @case(
-    "eio4.payload.packets-before-invalid-one.delivered",
+    "eio4.payload.packets-behind-invalid-one.not-delivered",
     covers=["EIO-P4-04", "EIO-POLL-14"],
     needs=["echo", "polling"],
     tags=["close"],
 )
-async def packets_before_invalid_one_delivered(t: Bench) -> None:
-    """Of a payload with an invalid packet, what comes before is delivered, the rest is not."""
+async def packets_behind_invalid_one_not_delivered(t: Bench) -> None:
+    """A payload with an invalid packet ends the session there, and is not read on."""
     bad, control = await t.eio.pair("polling")
     await bad.send("4before", "X", "4behind")
     await t.expect_closed(bad, while_open=control, rule="EIO-POLL-14")
     seen = [seen.packet for seen in bad.seen]
-    t.check("4before" in seen, "the packet before", seen)
+    # The application has it in any case; its echo may be overtaken by the end of the session.
+    t.observe("echo of the packet before", "came" if "4before" in seen else "did not come")
     t.check("4behind" not in seen, "nothing of what is behind", seen)
 
 

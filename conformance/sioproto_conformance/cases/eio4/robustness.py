@@ -66,7 +66,6 @@ async def illegal_frame_behind_request(t: Bench, variant: tuple[bool, bytes]) ->
     else:
         await _check_ended_or_lost(t, ws)
     await _still_serves(t, control)
-    await t.expect_open(peer, rule="EIO-ROB-01")
 
 
 async def _check_ended_or_lost(t: Bench, ws: WsConnection | Response) -> None:

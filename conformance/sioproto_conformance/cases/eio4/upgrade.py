@@ -39,7 +39,11 @@ async def probe_answered(t: Bench) -> None:
     await t.expect_open(peer, rule="EIO-UPS-04")
 
 
-@case("eio4.upgrade.messages.by-websocket", covers=["EIO-UPS-04"], needs=["upgrade", "echo"])
+@case(
+    "eio4.upgrade.messages.by-websocket",
+    covers=["EIO-UPS-04", "EIO-UPS-05b"],
+    needs=["upgrade", "echo"],
+)
 async def messages_by_websocket(t: Bench) -> None:
     """After the upgrade, text and binary messages come and go by WebSocket, and no noop."""
     peer = await t.eio.open("polling")
@@ -51,7 +55,7 @@ async def messages_by_websocket(t: Bench) -> None:
     await peer.send(*sent)
     t.equal(await receive(peer, len(sent)), sent, "echoes after")
     noops = [entry.packet for entry in peer.seen[seen:] if entry.packet == "6"]
-    t.equal(noops, [], "noops by WebSocket")
+    t.equal(noops, [], "noops by WebSocket", rule="EIO-UPS-05b")
     await t.nothing_more(peer)
 
 
