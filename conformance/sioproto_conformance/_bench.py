@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -57,6 +58,8 @@ class Site:
     """Whether the Socket.IO application is the contract's."""
     lacking: Mapping[str, str] = field(default_factory=dict)
     """Features that the target does not have, and how that is known."""
+    ping_timeout: float = math.inf
+    """Seconds that a pong may take here."""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -108,6 +109,7 @@ class _SiteSurvey:
             paths.engine if paths.engine in self._opened else None,
             paths.socket if socket is not None else None,
             socket is None or await self._has_app(socket),
+            ping_timeout=found.ping_timeout or math.inf,
         )
         round_trip = await self._round_trip(nursery, path, found.transport)
         return site, found.ping_interval + found.ping_timeout, round_trip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,13 +14,13 @@ import trio
 from sioproto_conformance._bench import Bench, Finished, Inconclusive, Skipped, await_failed
 from sioproto_conformance._model import Case, Check, Observation, Rule, Verdict, judge
 from sioproto_conformance._probe import Survey
-from sioproto_conformance.peers.wire import Entry, PeerError
+from sioproto_conformance.peers.wire import Entry, Impossible, PeerError
 
 _ANSWER_TIMEOUT = 2.0
 # A distant server needs a few round trips for what a near one answers at once.
 _ROUND_TRIPS = 20
 # No case needs anything near this; it is the net under a case that hangs through a bug of its own.
-_CASE_TIMEOUT = 15.0
+_CASE_TIMEOUT = 30.0
 # A case that takes longer than this waits for something that does not come. Then another may work,
 # up to a limit: on a machine that is too busy every case takes longer.
 _WORKING_TIME = 0.4
@@ -27,6 +28,12 @@ _WAITING_PER_JOB = 4
 # So many retried cases in a row that come out as before, and it is not chance any more.
 _FUTILE_RETRIES = 4
 
+# A pong that is late by this part of the time it may take, or by less, is in time all the same.
+_TOO_LATE = 0.25
+_OPEN_TO_DOUBT = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
+
+FAST_HEARTBEAT = "fast-heartbeat"
+"""The need of cases that a machine under load would disturb."""
 SERIAL = "serial"
 """The tag of cases that would disturb others, or be disturbed by them."""
 SECURITY = "security"
@@ -98,6 +105,7 @@ class Runner:
         self._exited = exited
         self._started = started
         self._working = trio.CapacityLimiter(options.jobs)
+        self._punctuality = Punctuality()
         self._open = trio.CapacityLimiter(options.jobs * _WAITING_PER_JOB)
 
     async def run(self, cases: Sequence[Case]) -> list[Result]:
@@ -111,19 +119,19 @@ class Runner:
 
         async def run_and_sort(case: Case) -> None:
             result = await self._run_in_turn(case)
-            if result.verdict is Verdict.INCONCLUSIVE or result.timed_out:
+            if _is_doubtful(result):
                 doubtful.append(result)
             else:
                 settle(result)
 
-        async with trio.open_nursery() as nursery:
-            for case in cases:
-                if SERIAL not in case.tags:
-                    nursery.start_soon(run_and_sort, case)
-        for case in cases:
-            if SERIAL in case.tags:
-                await run_and_sort(case)
-        await self._retry(doubtful, settle)
+        async with trio.open_nursery() as watching:
+            watching.start_soon(self._punctuality.watch)
+            for batch in _batches(cases):
+                async with trio.open_nursery() as nursery:
+                    for case in batch:
+                        nursery.start_soon(run_and_sort, case)
+            await self._retry(doubtful, settle)
+            watching.cancel_scope.cancel()
         return [results[case.id] for case in cases]
 
     async def _run_in_turn(self, case: Case) -> Result:
@@ -141,14 +149,16 @@ class Runner:
 
     async def _retry(self, doubtful: list[Result], settle: Callable[[Result], None]) -> None:
         """Run each case once more, alone, until it is clear that it makes no difference."""
-        futile = 0
+        futile: Counter[Verdict] = Counter()
         for first in doubtful:
-            if futile >= _FUTILE_RETRIES or self._exited() is not None:
+            if futile[first.verdict] >= _FUTILE_RETRIES or self._exited() is not None:
                 settle(first)
                 continue
             second = await self.run_case(first.case)
             second.attempts = 2
-            futile = futile + 1 if second.verdict == first.verdict else 0
+            futile[first.verdict] += 1
+            if second.verdict != first.verdict:
+                futile[first.verdict] = 0
             settle(second)
 
     async def run_case(self, case: Case) -> Result:
@@ -174,9 +184,10 @@ class Runner:
         return result
 
     async def _run_on_bench(self, case: Case) -> Result:
-        site = self._survey.fast if "fast-heartbeat" in case.needs else self._survey.slow
+        site = self._survey.fast if FAST_HEARTBEAT in case.needs else self._survey.slow
         timeout = answer_timeout(self._survey, self._options)
         ending: Ending | None = None
+        began = trio.current_time()
         bench = Bench(case, site, timeout=timeout, seed=self._options.seed)
         limit = _CASE_TIMEOUT * timeout / _ANSWER_TIMEOUT
         try:
@@ -188,7 +199,12 @@ class Runner:
         except Exception as error:
             ending = _bug(_first_leaf(error))
         assert ending is not None
-        return self._result(bench, ending)
+        result = self._result(bench, ending)
+        late = self._punctuality.worst_since(began)
+        if result.verdict in _OPEN_TO_DOUBT and late > _TOO_LATE * site.ping_timeout:
+            result.verdict = Verdict.INCONCLUSIVE
+            result.reason = f"this machine was late by {late:.2f} s at times; {result.reason}"
+        return result
 
     def _result(self, bench: Bench, ending: Ending) -> Result:
         findings = bench.findings
@@ -212,6 +228,46 @@ class Runner:
         )
 
 
+def _batches(cases: Sequence[Case]) -> list[list[Case]]:
+    """Return what may run side by side: most cases, the ones that need punctuality, single ones.
+
+    Where a pong has 200 ms, a peer that gets no processor for that long is closed with good reason.
+    """
+    serial = [[case] for case in cases if SERIAL in case.tags]
+    parallel = [case for case in cases if SERIAL not in case.tags]
+    punctual = [case for case in parallel if FAST_HEARTBEAT in case.needs]
+    return [[case for case in parallel if case not in punctual], punctual, *serial]
+
+
+def _is_doubtful(result: Result) -> bool:
+    """Tell whether the case is worth a second run, alone."""
+    if result.verdict is Verdict.INCONCLUSIVE or result.timed_out:
+        return True
+    return FAST_HEARTBEAT in result.case.needs and result.verdict in _OPEN_TO_DOUBT
+
+
+class Punctuality:
+    """How late this process gets the processor."""
+
+    _EVERY = 0.01
+
+    def __init__(self) -> None:
+        self._late: list[tuple[float, float]] = []
+
+    async def watch(self) -> None:
+        """Keep an eye on it until cancelled."""
+        while True:
+            due = trio.current_time() + self._EVERY
+            await trio.sleep_until(due)
+            now = trio.current_time()
+            if now - due > self._EVERY:
+                self._late.append((now, now - due))
+
+    def worst_since(self, began: float) -> float:
+        """Return by how many seconds it was late at worst, 0 if never by much."""
+        return max((late for at, late in reversed(self._late) if at >= began), default=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How the function of a case ended; without a verdict the checks decide."""
@@ -233,7 +289,7 @@ async def _end_of(bench: Bench, shakes_hands: bool) -> Ending:
 
 
 def _ending_by(error: Exception, bench: Bench) -> Ending:
-    if isinstance(error, Skipped):
+    if isinstance(error, (Skipped, Impossible)):
         return Ending(Verdict.SKIP, str(error))
     if isinstance(error, Inconclusive):
         return Ending(Verdict.INCONCLUSIVE, str(error))

@@ -171,7 +171,7 @@ class Terminal:
     def _line(self, result: Result) -> None:
         style = _STYLES[result.verdict]
         reason = result.expectation or result.reason.partition("\n")[0]
-        line = Text(f"{result.verdict.upper():<6}", style)
+        line = Text().append(f"{result.verdict.upper():<6}", style)
         line.append(f" {result.case.id}", "bold").append(
             f"  {printable(reason.encode(), width=240)}"
         )
@@ -182,7 +182,7 @@ class Terminal:
 
     def _details(self, result: Result, command: str) -> None:
         heading = " (robustness)" if result.robustness else ""
-        title = Text(f"{result.verdict.upper()} ", _STYLES[result.verdict])
+        title = Text().append(f"{result.verdict.upper()} ", _STYLES[result.verdict])
         title.append(result.case.id, "bold").append(heading)
         self._print()
         self.console.print(title, soft_wrap=True)

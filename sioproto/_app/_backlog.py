@@ -12,9 +12,9 @@ ITEM_OVERHEAD = 200
 class Backlog:
     """The untaken input of one client, all its namespaces together.
 
-    Reading stops past ``pause_input``. What was read until then is kept, however much one read brought;
-    only a client that goes on, with reading paused on another connection or with a handler that awaits an
-    acknowledgement, runs into ``max_input``.
+    Reading stops past ``pause_input``. What was read until then is kept, however much one read
+    brought; only a client that goes on, with reading paused on another connection or with a handler
+    that awaits an acknowledgement, runs into ``max_input``.
     """
 
     __slots__ = ("_awaiting", "_closed", "_config", "_gate", "_held", "_over", "_runtime", "users")

@@ -35,11 +35,19 @@ class Core(Protocol):
     def outputs(self) -> Iterator[Output]: ...
 
 
+class Owner(Protocol):
+    """Whose handler it is: a socket or a session."""
+
+    @property
+    def _gone(self) -> bool:
+        """Whether it has ended, or is about to, or will never begin."""
+
+
 class Application:
     """A core with the functions of a user around it.
 
-    A driver calls ``start`` once, hands every event to its entry in ``handlers``, and calls ``settle``
-    whenever it has drained the core.
+    A driver calls ``start`` once, hands every event to its entry in ``handlers``, and calls
+    ``settle`` whenever it has drained the core.
     """
 
     core: Core
@@ -50,6 +58,7 @@ class Application:
         self.app_config = config or AppConfig()
         self._runtime: Runtime | None = None
         self._wake_driver: Callable[[], None] | None = None
+        self._flush: Callable[[], None] | None = None
         self._error_hook: Callable[[Exception, Any], Any] | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._read_for: Backlog | None = None
@@ -57,12 +66,15 @@ class Application:
 
     # What a driver calls
 
-    def start(self, runtime: Runtime, wake: Callable[[], None]) -> None:
+    def start(
+        self, runtime: Runtime, wake: Callable[[], None], flush: Callable[[], None]
+    ) -> None:
         """Begin to serve.
 
         Args:
             runtime: tasks and time.
             wake: called when there is something to drain that no fact caused.
+            flush: drains at once; called by tasks, never while the core is drained.
 
         Raises:
             LocalProtocolError: it serves or served already.
@@ -71,12 +83,13 @@ class Application:
             raise LocalProtocolError("a server serves once: make a new one")
         self._runtime = runtime
         self._wake_driver = wake
+        self._flush = flush
 
     def settle(self) -> Backlog | None:
         """The core is drained.
 
-        Returns what whoever stated the facts should wait for before reading on from that client; None if
-        nothing stands in the way.
+        Returns what whoever stated the facts should wait for before reading on from that client;
+        None if nothing stands in the way.
         """
         if self._drainers:
             for sid in [sid for sid in self._drainers if not self.buffered(sid)]:
@@ -90,7 +103,8 @@ class Application:
         """Decorator: let ``hook(error, socket)`` take the exceptions that handlers raise.
 
         Without a hook they end the serving, and come out of it in an exception group. Either way a
-        ``ClosedError`` raised by a handler whose own client has gone ends that handler and nothing else.
+        ``ClosedError`` raised by a handler whose own client has gone ends that handler and nothing
+        else.
         """
         self._error_hook = hook
         return hook
@@ -123,16 +137,18 @@ class Application:
                 self._drainers[sid] = self.runtime.event()
             await self._drainers[sid].wait()
 
-    async def failed(self, error: Exception, owner: Any, *, gone: bool) -> None:
+    async def failed(self, error: Exception, owner: Owner) -> None:
         """A handler raised an exception.
 
         Args:
             error: the exception; raised again if there is no hook for it.
             owner: the socket or session whose handler it was.
-            gone: whether the client of that handler has gone.
         """
-        if gone and isinstance(error, ClosedError):
-            return
+        if isinstance(error, ClosedError):
+            if self._flush is not None:
+                self._flush()  # perhaps the end is known to the core, but has not been drained yet
+            if owner._gone:
+                return
         if self._error_hook is None:
             raise error
         await invoke(self._error_hook, error, owner)

@@ -1,4 +1,4 @@
-"""How functions of the application are called: plain or async, with as many arguments as they take."""
+"""How functions of the application are called, and with how many arguments."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ async def invoke(function: Callable[..., Any], *args: Any) -> Any:
 def arity(function: Callable[..., Any]) -> tuple[int, float]:
     """The least and the greatest number of positional arguments that a function takes."""
     if type(function) is FunctionType and not function.__kwdefaults__:
-        # Listeners are registered anew for every client, and ``inspect.signature`` takes 20 times as long.
+        # Listeners are registered anew for every client, and ``inspect.signature`` takes 20 times
+        # as long.
         code = function.__code__
         if not code.co_kwonlyargcount and not hasattr(function, "__wrapped__"):
             least = code.co_argcount - len(function.__defaults__ or ())
             return least, inf if code.co_flags & _VARARGS else code.co_argcount
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some built-in functions do not tell
+        return 0, inf
     least, most = 0, 0.0
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             most = inf
         elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):

@@ -17,14 +17,16 @@ class AppConfig:
     """
 
     pause_input: int = 1_000_000
-    """Past so many characters and bytes that a client has sent and no handler has taken, its connection is not read.
+    """Past so much that a client has sent and no handler has taken, its connection is not read.
+
+    Counted in characters and bytes, with some for each event.
 
     A handler of this client that awaits an acknowledgement is an exception: it could wait for ever.
     """
     max_input: int = 16_000_000
     """Past so many, a client that still gets something through loses its session."""
     disconnecting_timeout: float = 10.0
-    """Longest time, in seconds, that the ``disconnecting`` handlers of a socket may take together."""
+    """Longest time, in seconds, for the ``disconnecting`` handlers of a socket together."""
 
     def __post_init__(self) -> None:
         check_config(

@@ -26,7 +26,17 @@ from sioproto.engineio import EngineServer as EngineCore
 class Session:
     """One client. ``async for data in session`` takes its messages, until the session is closed."""
 
-    __slots__ = ("_app", "_backlog", "_inbox", "close_error", "close_reason", "data", "request", "sid")
+    __slots__ = (
+        "_app",
+        "_backlog",
+        "_closing",
+        "_inbox",
+        "close_error",
+        "close_reason",
+        "data",
+        "request",
+        "sid",
+    )
 
     def __init__(
         self, app: EngineApplication, sid: str, request: Request, backlog: Backlog
@@ -34,6 +44,7 @@ class Session:
         self._app = app
         self._backlog = backlog
         self._inbox: Inbox[str | bytes] = Inbox(app.runtime, backlog)
+        self._closing = False
         self.sid = sid
         """The session id: a secret, since it is enough to join the session."""
         self.request = request
@@ -47,6 +58,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.sid} {self.close_reason or 'open'}>"
+
+    @property
+    def _gone(self) -> bool:
+        """Whether the session has ended, or is about to."""
+        return self._closing or self.close_reason is not None
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
         return self
@@ -78,6 +94,7 @@ class Session:
 
     def close(self, *, discard: bool = False) -> None:
         """Close the session, delivering first what was sent, unless ``discard`` is set."""
+        self._closing = True
         self._app.core.close(self.sid, now=self._app.now(), discard=discard)
 
 
@@ -85,7 +102,8 @@ class EngineApplication(Application):
     """An Engine.IO server with one async function for each session.
 
     Args:
-        handler: called with each new :class:`Session`, in a task of its own. When it returns, the session
+        handler: called with each new :class:`Session`, in a task of its own. When it returns, the
+            session
             is closed; when the session ends, the iteration over it does.
         config: limits and times.
         app: limits of what handlers may leave waiting.
@@ -141,7 +159,7 @@ class EngineApplication(Application):
         try:
             await self._handler(session)
         except Exception as error:
-            await self.failed(error, session, gone=session.close_reason is not None)
+            await self.failed(error, session)
         finally:
             session.close()
             session._inbox.drop()

@@ -38,16 +38,16 @@ class Namespace:
         return cast("Mapping[str, Socket]", self._core.sockets)
 
     def use(self, middleware: F) -> F:
-        """Decorator: call a plain or async function, ``middleware(socket)``, for each client that wants to join.
+        """Decorator: call ``middleware(socket)``, plain or async, when a client wants to join.
 
-        All run in order, before the client is let in. Raising ``ConnectionRefused`` refuses the client; any
-        other exception refuses it too, and is then treated like that of any handler.
+        All run in order, before the client is let in. Raising ``ConnectionRefused`` refuses the
+        client; any other exception refuses it too, and is then treated like that of any handler.
         """
         self.middlewares.append(middleware)
         return middleware
 
     def on(self, name: str) -> Callable[[F], F]:
-        """Decorator for ``on("connection")``: call ``function(socket)`` for each client that joined.
+        """Decorator, ``on("connection")``: call ``function(socket)`` for each client that joined.
 
         Raises:
             LocalProtocolError: another name. Events of clients are listened to on their sockets.

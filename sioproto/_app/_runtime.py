@@ -27,7 +27,7 @@ class Runtime(Protocol):
         """Make an event."""
 
     def timeout(self, seconds: float) -> AbstractContextManager[object]:
-        """A context whose body is cancelled after so many seconds, and that then goes on behind it."""
+        """A context that cuts its body short after so many seconds."""
 
     def clock(self) -> float:
         """Seconds of a clock that never goes back, the one whose ``now`` the core is told."""

@@ -37,8 +37,7 @@ _NAMESPACE_ONLY = (
 
 
 class SocketApplication(Application):
-    """A Socket.IO server with middleware and handlers; ``on``, ``use``, ``emit``, ``to``, ``in_`` and
-    ``except_`` are those of the namespace ``/``.
+    """A Socket.IO server with middleware and handlers.
 
     Args:
         engine: limits and times of the Engine.IO layer; its path is ``/socket.io/`` unless given.

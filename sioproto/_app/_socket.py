@@ -30,9 +30,10 @@ LIFECYCLE = ("disconnecting", "disconnect")
 class Socket(CoreSocket):
     """One client in one namespace, with listeners.
 
-    Its handlers run one at a time, in the order in which the client sent: first those for ``connection``,
-    then those of each event, at last ``disconnecting`` and ``disconnect``. Instead of listeners,
-    ``async for event in socket`` takes the events one by one: each has ``name``, ``args`` and ``reply``.
+    Its handlers run one at a time, in the order in which the client sent: first those for
+    ``connection``, then those of each event, at last ``disconnecting`` and ``disconnect``. Instead
+    of listeners, ``async for event in socket`` takes the events one by one: each has ``name``,
+    ``args`` and ``reply``.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Socket(CoreSocket):
         "_iterated",
         "_last_rooms",
         "_listeners",
+        "_listening",
         "_requests",
     )
 
@@ -53,6 +55,7 @@ class Socket(CoreSocket):
     _end: Disconnecting | None
     _gone: bool
     _iterated: bool
+    _listening: bool
     _last_rooms: dict[str, None] | None
     _listeners: dict[str | int | float, list[Listener]]
     _requests: dict[int, _Waiter]
@@ -62,15 +65,16 @@ class Socket(CoreSocket):
     def on(self, name: str | int | float) -> Callable[[F], F]:
         """Decorator: call a plain or async function for each event of this name.
 
-        It is called with the arguments of the event. If the client wants an acknowledgement, what the
-        function returns is sent: nothing for None, several values for a tuple, else one. With several
-        listeners, the first that returns something has the word.
+        It is called with the arguments of the event. If the client wants an acknowledgement, what
+        the function returns is sent: nothing for None, several values for a tuple, else one. With
+        several listeners, the first that returns something has the word.
 
-        An event whose arguments do not fit the parameters of the function is the client's mistake: it costs
-        the client its connection, or goes to the ``on_error`` hook if there is one.
+        An event whose arguments do not fit the parameters of the function is the client's mistake:
+        it costs the client its connection, or goes to the ``on_error`` hook if there is one.
 
         Two names are the server's own: ``disconnecting`` is called while ``rooms`` is still full,
-        ``disconnect`` when it is empty. Both get the reason, and the details if they take a second argument.
+        ``disconnect`` when it is empty. Both get the reason, and the details if they take a second
+        argument.
 
         Raises:
             LocalProtocolError: another reserved name, or the events are taken by iteration.
@@ -89,18 +93,24 @@ class Socket(CoreSocket):
     def __aiter__(self) -> AsyncIterator[EventReceived]:
         """Take the events one by one, until the socket is disconnected and all are taken.
 
+        A handler for ``connection`` does this itself, or calls ``aiter(socket)`` and hands the
+        iterator to a task of its own. Events that are not taken count as untaken input.
+
         Raises:
             LocalProtocolError: events are taken by listeners.
         """
         if any(name not in LIFECYCLE for name in self._listeners):
             raise LocalProtocolError("the events of this socket are taken by listeners")
+        if self._listening:
+            raise LocalProtocolError("iterate before the handlers of `connection` have returned")
         self._iterated = True
         return _Events(self._inbox)
 
     async def request(self, name: str | int | float, *args: Any, timeout: float) -> Any:
         """Emit an event and wait for its acknowledgement.
 
-        It may be called in a handler of the same client: acknowledgements do not queue behind events.
+        It may be called in a handler of the same client: acknowledgements do not queue behind
+        events.
 
         Args:
             name: of the event.
@@ -149,7 +159,8 @@ class Socket(CoreSocket):
             now: seconds; an application leaves it to the runtime's clock.
 
         Raises:
-            LocalProtocolError: the socket is not accepted yet: refuse it by raising ``ConnectionRefused``.
+            LocalProtocolError: the socket is not accepted yet: refuse it by raising
+                ``ConnectionRefused``.
         """
         super().disconnect(close, now=self._app.now() if now is None else now)
 
@@ -171,6 +182,7 @@ class Socket(CoreSocket):
         self._end = None
         self._gone = False
         self._iterated = False
+        self._listening = False
         self._last_rooms = None
         self._listeners = {}
         self._requests = {}

@@ -1,8 +1,9 @@
-"""The task of one socket: middleware, ``connection``, its events one at a time, ``disconnecting``, ``disconnect``."""
+"""The task of one socket, which runs all its handlers, from the first middleware to the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sioproto._app._calling import Listener, invoke
@@ -56,15 +57,13 @@ async def _admit(app: SocketApplication, namespace: Namespace, socket: Socket) -
     if failure is not None:
         if not socket._gone:
             _reject(app, socket, "internal error", None)  # and not a word about what it was
-        await app.failed(failure, socket, gone=socket._gone)
+        await app.failed(failure, socket)
     return False
 
 
 def _reject(app: SocketApplication, socket: Socket, message: str, data: Any) -> None:
-    try:
+    with suppress(ClosedError):  # the client has gone meanwhile
         app.core.reject(socket, message, data)
-    except ClosedError:
-        socket._gone = True
 
 
 async def _guard(
@@ -73,10 +72,11 @@ async def _guard(
     try:
         await invoke(function, *args)
     except Exception as error:
-        await app.failed(error, socket, gone=socket._gone)
+        await app.failed(error, socket)
 
 
 async def _handle_events(app: SocketApplication, socket: Socket) -> None:
+    socket._listening = True
     inbox, listeners = socket._inbox, socket._listeners
     while (event := await inbox.next()) is not None:
         functions = listeners.get(event.name)
@@ -107,30 +107,25 @@ async def _handle(
             else:
                 event.reply(answer)
     except Exception as error:
-        await app.failed(error, socket, gone=socket._gone)
+        await app.failed(error, socket)
 
 
 async def _misfit(app: SocketApplication, socket: Socket, event: EventReceived) -> None:
-    # Not the handler's bug: were it a TypeError of the call, any client could end the server with it.
+    # No bug of the handler: as a TypeError of the call, it would let any client end the server.
     error = RemoteProtocolError(
         f'no listener takes "{event.name}" with {len(event.args)} arguments', rule="SIO-ROB-01"
     )
     if app.has_error_hook:
-        await app.failed(error, socket, gone=socket._gone)
+        await app.failed(error, socket)
     else:
         app.end_client(socket, DisconnectReason.FORCED_SERVER_CLOSE, error)
 
 
 async def _say_goodbye(app: SocketApplication, socket: Socket) -> None:
-    end = socket._end
-    assert end is not None
-    for name in ("disconnecting", "disconnect"):
-        if name == "disconnecting":
-            with app.runtime.timeout(app.app_config.disconnecting_timeout):
-                await _tell(app, socket, name)
-            socket._forget_rooms()
-        else:
-            await _tell(app, socket, name)
+    with app.runtime.timeout(app.app_config.disconnecting_timeout):
+        await _tell(app, socket, "disconnecting")
+    socket._forget_rooms()
+    await _tell(app, socket, "disconnect")
 
 
 async def _tell(app: SocketApplication, socket: Socket, name: str) -> None:

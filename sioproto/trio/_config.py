@@ -17,7 +17,7 @@ class ConnectionConfig:
     """
 
     header_timeout: float = 30.0
-    """Longest time from the first byte of a request to the end of its head, TLS handshake included."""
+    """Longest time for the head of a request, TLS handshake included."""
     idle_timeout: float = 60.0
     """Longest time between two requests on one connection. Node: 5; nginx: 75."""
     body_timeout: float = 60.0

@@ -23,8 +23,8 @@ Fact = Callable[..., None]
 class Endpoint:
     """One application, its core, and the clock of that core.
 
-    Effects go to the token that they name, events to the application. Nothing that is called while the
-    core is drained waits or states a fact, so that there is never more than one drain.
+    Effects go to the token that they name, events to the application. Nothing that is called while
+    the core is drained waits or states a fact, so that there is never more than one drain.
     """
 
     def __init__(self, application: Application) -> None:
@@ -50,7 +50,8 @@ class Endpoint:
 
         This is the only place where the driver touches the core.
 
-        Returns what to wait for before reading on from that client; None if nothing stands in the way.
+        Returns what to wait for before reading on from that client; None if nothing stands in the
+        way.
         """
         now = trio.current_time()
         for fact, args in facts:
@@ -67,12 +68,16 @@ class Endpoint:
         # Everything that happens until the clock's task runs leaves in the same drain.
         self._alarm.deadline = -inf
 
+    def flush(self) -> None:
+        """Do at once what commands have left to do."""
+        self.call(self.core.handle_timeout)
+
     async def run_clock(self) -> None:
         """Call the core whenever its deadline has come, for ever."""
         while True:
             # A scope whose deadline moves, where others would start and cancel timers.
             with trio.CancelScope() as self._alarm:
-                self.call(self.core.handle_timeout)
+                self.flush()
                 await trio.sleep_forever()
 
 

@@ -46,7 +46,7 @@ class FrameReader:
         self._binary = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Received]:
-        """Yield text and binary messages, pings with their payload, and the close frame with its payload.
+        """Yield messages, and the payloads of pings and of the close frame.
 
         Raises:
             Violation: behind all that was well. Nothing can be fed any more.
@@ -115,10 +115,7 @@ def frame_bytes(frame: WsFrame) -> bytes:
     data: bytes | None = frame.cache
     if data is None:
         payload = frame.payload
-        if isinstance(payload, str):
-            data = _frame(0x81, payload.encode())
-        else:
-            data = _frame(0x82, payload)
+        data = _frame(0x81, payload.encode()) if isinstance(payload, str) else _frame(0x82, payload)
         frame.cache = data
     return data
 

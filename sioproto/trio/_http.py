@@ -1,4 +1,4 @@
-"""One TCP connection: HTTP/1.1 requests one after another, by h11, until the last one or a WebSocket."""
+"""One TCP connection: HTTP/1.1 requests, one after another, until the last one or a WebSocket."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ class HttpConnection:
     async def _respond(
         self, status: int, headers: Headers, body: bytes, *, close: bool = False
     ) -> None:
-        """Send an answer: the last one if so wished, or if a part of the request is still to come."""
+        """Send an answer: the last if so wished, or if a part of the request is still to come."""
         close = not self._skip_body() or close
         sent_headers = [*headers, ("date", formatdate(usegmt=True))]
         bodiless = status in (204, 304)

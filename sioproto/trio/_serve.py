@@ -30,9 +30,9 @@ async def serve(
 ) -> None:
     """Serve several applications on the same listeners, for ever.
 
-    Each request goes to the first application whose path its target begins with. Cancelling the call closes
-    every session in order: clients are told, handlers see ``server shutting down``, and what is written
-    is flushed, all of it within ``config.shutdown_timeout``.
+    Each request goes to the first application whose path its target begins with. Cancelling the
+    call closes every session in order: clients are told, handlers see ``server shutting down``, and
+    what is written is flushed, all of it within ``config.shutdown_timeout``.
 
     Args:
         applications: servers, each with a path of its own.
@@ -40,7 +40,8 @@ async def serve(
         port: to listen on; 0 for any free one.
         ssl_context: for TLS.
         listeners: listened on instead of ``host`` and ``port``. They are closed at the end.
-        fallback: an async function that answers requests no application serves; if it returns None, as if there
+        fallback: an async function that answers requests no application serves; if it returns None,
+            as if there
             is none, the answer is 404.
         config: limits and times of connections.
         task_status: ``await nursery.start(...)`` returns the addresses that are listened on.
@@ -55,8 +56,7 @@ async def serve(
     if ssl_context is not None:
         # Many clients close without saying so in TLS first, as HTTP allows.
         listeners = [
-            trio.SSLListener(listener, ssl_context, https_compatible=True)
-            for listener in listeners
+            trio.SSLListener(listener, ssl_context, https_compatible=True) for listener in listeners
         ]
     hosting = _Hosting(applications, fallback, config or ConnectionConfig())
     await hosting.run(listeners, task_status)
@@ -147,12 +147,12 @@ class _Hosting:
     async def _run_tasks(
         self, listeners: Sequence[Listener], task_status: trio.TaskStatus[trio.Nursery]
     ) -> None:
-        """The home of all tasks, which a cancellation does not reach before they have come to an end."""
+        """The home of all tasks, which no cancellation reaches before they have come to an end."""
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as tasks:
                 runtime = TrioRuntime(tasks, self._busy)
                 for endpoint in self._endpoints:
-                    endpoint.application.start(runtime, endpoint.wake)
+                    endpoint.application.start(runtime, endpoint.wake, endpoint.flush)
                     tasks.start_soon(endpoint.run_clock)
                 tasks.start_soon(self._accept, listeners, tasks)
                 task_status.started(tasks)

@@ -45,7 +45,8 @@ class _Served(Application):
 class Server(SocketApplication, _Served):
     """A Socket.IO server on trio.
 
-    ``on``, ``use``, ``emit``, ``to``, ``in_`` and ``except_`` are those of the namespace ``/``; ``of`` gives others.
+    ``on``, ``use``, ``emit``, ``to``, ``in_`` and ``except_`` are those of the namespace ``/``;
+    ``of`` gives others.
 
     Args:
         engine: limits and times of the Engine.IO layer; its path is ``/socket.io/`` unless given.
@@ -58,7 +59,8 @@ class EngineServer(EngineApplication, _Served):
     """A bare Engine.IO server on trio, with one async function for each session.
 
     Args:
-        handler: called with each new :class:`Session`, in a task of its own. When it returns, the session is closed;
+        handler: called with each new :class:`Session`, in a task of its own. When it returns, the
+            session is closed;
             when the session ends, the iteration over it does.
         config: limits and times.
         app: limits of what handlers may leave waiting.

@@ -1,4 +1,4 @@
-"""One WebSocket: its opening handshake, a task that reads, a task that writes, its closing handshake."""
+"""One WebSocket: opening handshake, a task that reads, a task that writes, closing handshake."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def accept_key(method: str, http_version: bytes, headers: Iterable[tuple[str, st
 class WebSocket:
     """The token that the core knows a WebSocket by.
 
-    The core's effects set what is to be written and wake the writer; one writer means that frames never
-    mix, and that a ``WsSend`` is one write, however many messages it carries.
+    The core's effects set what is to be written and wake the writer; one writer means that frames
+    never mix, and that a ``WsSend`` is one write, however many messages it carries.
     """
 
     def __init__(self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig) -> None:

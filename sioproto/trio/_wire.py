@@ -21,8 +21,8 @@ class Lost(Exception):
 class Wire:
     """One accepted connection.
 
-    Errors of the network become ``Lost`` right here, so that they cannot be mistaken for an ``OSError`` that
-    a function of the application raises further up.
+    Errors of the network become ``Lost`` right here, so that they cannot be mistaken for an
+    ``OSError`` that a function of the application raises further up.
     """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
@@ -44,7 +44,7 @@ class Wire:
             raise Lost from error
 
     async def send(self, data: bytes) -> None:
-        """Send all of it. A cancelled call may have sent part of it: the connection is then of no use.
+        """Send all of it. A cancelled call may have sent a part: the connection is then of no use.
 
         Raises:
             Lost: the connection broke.
@@ -57,7 +57,8 @@ class Wire:
     async def linger(self, config: ConnectionConfig) -> None:
         """Finish sending, and throw away what the peer goes on sending, for a while.
 
-        Closed with bytes unread, a connection is reset, and the peer may never see what was sent last.
+        Closed with bytes unread, a connection is reset, and the peer may never see what was sent
+        last.
 
         Raises:
             Lost: the connection broke.
@@ -83,5 +84,3 @@ def _peer_address(stream: trio.abc.Stream) -> str | None:
     except OSError:  # it has gone already
         return None
     return str(name[0]) if isinstance(name, tuple) else None
-
-

@@ -27,7 +27,9 @@ def judge(broken: str | None, selection: list[str]) -> list[Result]:
     manifest = Manifest(name=broken or "unbroken", launch=Launch(tuple(command)))
 
     async def run(target: Target) -> list[Result]:
-        runner = Runner(await survey(target), all_rules(), Options(slack=1.0), lambda result: None)
+        runner = Runner(
+            await survey(target), all_rules(), Options(include_security=True), lambda result: None
+        )
         return await runner.run(select(all_cases(), selection))
 
     with running(manifest) as target:

@@ -8,7 +8,6 @@ import pytest
 
 from sioproto_conformance._data import data_path
 from sioproto_conformance._model import SuiteError
-from sioproto_conformance._registry import all_cases
 from sioproto_conformance._rules import all_rules, read_rules
 
 RULE = """
@@ -59,12 +58,6 @@ def test_a_rule_is_one_sentence_that_ends() -> None:
     for rule in all_rules().values():
         assert rule.statement.strip().endswith("."), rule.id
         assert "\n" not in rule.statement, rule.id
-
-
-def test_every_rule_for_servers_is_asked_by_a_case() -> None:
-    asked = {id for case in all_cases() for id in case.covers}
-    for_servers = [id for id, rule in all_rules().items() if rule.role != "client"]
-    assert [id for id in for_servers if id not in asked] == []
 
 
 def test_data_that_nobody_has_is_a_bug() -> None:

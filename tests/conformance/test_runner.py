@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -12,9 +14,9 @@ import trio.testing
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._model import Case, Verdict
 from sioproto_conformance._probe import Survey
-from sioproto_conformance._runner import Options, Result, Runner, answer_timeout
-from sioproto_conformance.peers.wire import Gone, NoAnswer
-from tests.conformance.support import RULES, make_case, make_survey, passes
+from sioproto_conformance._runner import Options, Punctuality, Result, Runner, answer_timeout
+from sioproto_conformance.peers.wire import Gone, Impossible, NoAnswer
+from tests.conformance.support import RULES, SITE, make_case, make_survey, passes
 
 Run = Callable[[Bench], Awaitable[None]]
 
@@ -62,6 +64,10 @@ async def swallows_a_check(t: Bench) -> None:
 
 async def skips(t: Bench) -> None:
     t.skip("not here")
+
+
+async def cannot(t: Bench) -> None:
+    raise Impossible("TLS cannot")
 
 
 async def gives_up(t: Bench) -> None:
@@ -114,6 +120,7 @@ async def _run(
         (is_left_alone, Verdict.FAIL, "T-MUST: expected an answer; end of stream"),
         (is_left_alone_in_a_nursery, Verdict.FAIL, "end of stream"),
         (skips, Verdict.SKIP, "not here"),
+        (cannot, Verdict.SKIP, "TLS cannot"),
         (gives_up, Verdict.INCONCLUSIVE, "who knows"),
         (has_a_bug, Verdict.ERROR, "ZeroDivisionError: oops"),
         (has_a_bug_in_the_background, Verdict.ERROR, "ZeroDivisionError: oops"),
@@ -241,8 +248,7 @@ async def test_the_death_of_the_target_is_told() -> None:
 
     killer, after = await _run(
         make_case("eio4.a.b", run=kills),
-        make_case("eio4.a.c"),
-        options=Options(jobs=1),
+        make_case("eio4.a.c", tags=("serial",)),
         exited=lambda: codes[0],
     )
     assert killer.verdict is Verdict.FAIL
@@ -257,3 +263,67 @@ def test_a_distant_server_gets_more_time() -> None:
     assert answer_timeout(near, Options()) == pytest.approx(2.02)
     assert answer_timeout(far, Options()) == pytest.approx(6.0)
     assert answer_timeout(far, Options(slack=2.0)) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize(
+    ("late", "runs", "verdict"),
+    [
+        ((0.3,), [passes], Verdict.PASS),
+        ((0.06, 0.0), [fails, passes], Verdict.PASS),
+        ((0.06, 0.06), [fails, fails], Verdict.INCONCLUSIVE),
+        ((0.0, 0.04), [fails, fails], Verdict.FAIL),
+        ((0.0, 0.0), [warns, passes], Verdict.PASS),
+        ((0.06, 0.06), [has_a_bug], Verdict.ERROR),
+    ],
+)
+async def test_what_fails_while_the_machine_is_busy_is_inconclusive(
+    late: tuple[float, ...],
+    runs: list[Run],
+    verdict: Verdict,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lateness = list(late)
+    monkeypatch.setattr(Punctuality, "worst_since", lambda self, began: lateness.pop(0))
+    site = dataclasses.replace(SITE, ping_timeout=0.2)
+    script = Script(runs[0], runs[-1])
+    case = make_case(run=script, needs=("fast-heartbeat",))
+    (result,) = await _run(case, survey=Survey(site, site, {}, 0.001, True))
+    assert result.verdict is verdict
+    assert script.count == len(runs)
+    assert ("this machine was late" in result.reason) is (verdict is Verdict.INCONCLUSIVE)
+
+
+async def test_being_late_is_noticed() -> None:
+    punctuality = Punctuality()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(punctuality.watch)
+        await trio.sleep(0.02)
+        time.sleep(0.1)  # noqa: ASYNC251  # nothing gets the processor meanwhile: that is the point
+        await trio.sleep(0.02)
+        nursery.cancel_scope.cancel()
+    assert punctuality.worst_since(0.0) > 0.08
+    assert punctuality.worst_since(trio.current_time()) == 0.0
+
+
+async def test_being_in_time_is_no_lateness(autojump_clock: trio.testing.MockClock) -> None:
+    punctuality = Punctuality()
+    with trio.move_on_after(10.0):
+        await punctuality.watch()
+    assert punctuality.worst_since(0.0) == 0.0
+
+
+async def test_cases_with_a_fast_heartbeat_wait_for_the_others() -> None:
+    order: list[str] = []
+
+    async def run(t: Bench) -> None:
+        order.append(t.case.id)
+        await trio.testing.wait_all_tasks_blocked()
+        order.append(t.case.id)
+        t.check(True, "something")
+
+    await _run(
+        make_case("eio4.c.serial", run=run, tags=("serial",)),
+        make_case("eio4.b.timed", run=run, needs=("fast-heartbeat",)),
+        make_case("eio4.a.other", run=run),
+    )
+    assert order[::2] == ["eio4.a.other", "eio4.b.timed", "eio4.c.serial"]

@@ -228,9 +228,7 @@ async def test_a_client_that_hangs_up_in_a_body_ends_its_session(
         client, other = Client(listener.connect()), Client(listener.connect())
         session = await open_polling(client)
         await other.send_request("GET", session)
-        await client.send(
-            f"POST {session} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n4hi"
-        )
+        await client.send(f"POST {session} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n4hi")
         await client.stream.aclose()
         assert (await other.answer()).body == b"1"
         assert recorder.ends == [(CloseReason.TRANSPORT_ERROR, "EIO-POLL-08")]
@@ -403,11 +401,14 @@ async def test_a_fallback_that_fails_ends_the_serving(
     async def fallback(request: Request) -> Response | None:
         raise OSError("no such file")
 
-    with pytest.raises(ExceptionGroup) as caught:
+    async def run() -> None:
         async with serving(EngineServer(echo), fallback=fallback) as listener:
             answer = await Client(listener.connect()).request("GET", "/")
             assert answer.status == 500
             await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run()
     assert caught.group_contains(OSError, match="no such file")
 
 

@@ -47,6 +47,10 @@ class Unexpected(PeerError):
     """Something else came."""
 
 
+class Impossible(Exception):
+    """This kind of connection cannot do what the case wants; says nothing about the server."""
+
+
 @contextmanager
 def within(seconds: float, expected: str) -> Iterator[None]:
     """Bound the block in time; raises ``NoAnswer`` when it takes longer."""
@@ -190,9 +194,9 @@ class Wire:
         return data
 
     async def send_eof(self) -> None:
-        """Close the sending half only. Raises ``Gone`` over TLS, which cannot."""
-        if not isinstance(self._stream, trio.SocketStream):
-            raise Gone("a connection that can be half closed", "TLS cannot")
+        """Close the sending half only. Raises ``Impossible`` over TLS."""
+        if not isinstance(self._stream, trio.abc.HalfCloseableStream):
+            raise Impossible("TLS cannot close one half of a connection")
         async with self._send_lock:
             self.note("sending half closed")
             try:

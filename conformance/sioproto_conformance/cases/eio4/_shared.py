@@ -38,9 +38,13 @@ async def beside_a_session(t: Bench) -> AsyncIterator[EnginePeer]:
     """
     control = await open_any(t, name="control")
     yield control
-    trouble = await control.alive()
-    if trouble is not None:
-        t.inconclusive(f"the control session is gone too: {trouble}")
+    await still_there(t, control)
+
+
+async def still_there(t: Bench, control: EnginePeer) -> None:
+    """End the case as inconclusive if a session that was left alone is gone."""
+    if (trouble := await control.alive()) is not None:
+        t.inconclusive(f"{control.name}, which was left alone, is gone too: {trouble}")
 
 
 async def open_any(t: Bench, *, name: str = "peer") -> EnginePeer:
@@ -81,12 +85,17 @@ async def check_not_open(
 
 
 async def until_end(t: Bench, ws: WsConnection) -> Incoming | None:
-    """Return the close frame, or the end, of a WebSocket; ``None`` if neither comes in time."""
+    """Return the close frame, or the end, of a WebSocket; ``None`` if neither comes in time.
+
+    Pings are answered, so that it is not the heartbeat that ends it.
+    """
     with trio.move_on_after(t.timeout):
         while True:
             incoming = await ws.receive_unbounded()
             if incoming.kind in ("close", "end"):
                 return incoming
+            if incoming.data == "2":
+                await ws.send_text("3")
     return None
 
 
@@ -96,10 +105,15 @@ async def settle(t: Bench) -> None:
 
 
 async def pending_poll(t: Bench, peer: EnginePeer) -> HttpConnection:
-    """Send a poll of a session that does not poll by itself, and let it reach the server."""
+    """Send a poll of a session that does not poll by itself, and let it reach the server.
+
+    The case is inconclusive if a ping may have answered it meanwhile.
+    """
     http = await t.http(f"{peer.name}.pending")
     await http.send("GET", peer.target("polling"))
     await settle(t)
+    if trio.current_time() - peer.seen[0].at > peer.ping_interval / 2:
+        t.inconclusive("the session is so old that a ping may have answered the pending poll")
     return http
 
 
@@ -173,7 +187,12 @@ async def receive(peer: EnginePeer, count: int) -> list[Packet]:
     return [await peer.next() for _ in range(count)]
 
 
-async def answer_of(http: HttpConnection) -> Sequence[Packet] | Response:
-    """Return the packets that answer a poll, or the response if it is none."""
+async def answer_of(t: Bench, http: HttpConnection) -> Sequence[Packet] | Response:
+    """Return the packets that answer a poll, or the response if it is none.
+
+    The case is inconclusive if it was a ping that answered it.
+    """
     response = await http.response()
+    if response.body == b"2":
+        t.inconclusive("a ping answered the pending poll")
     return decode_payload(response.body) if response.status == 200 else response

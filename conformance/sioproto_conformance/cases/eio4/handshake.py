@@ -11,6 +11,7 @@ from sioproto_conformance._registry import case
 from sioproto_conformance.cases.eio4._shared import (
     beside_a_session,
     check_refusal,
+    still_there,
 )
 from sioproto_conformance.peers.eio import TRANSPORTS, Transport, decode_payload
 from sioproto_conformance.peers.http1 import Response
@@ -45,7 +46,8 @@ async def one_open_packet(t: Bench) -> None:
 )
 async def open_packet_complete(t: Bench, transport: Transport) -> None:
     """The open packet says everything that a client has to know, in the right types."""
-    opened = (await t.eio.open(transport)).opened
+    peer = await t.eio.open(transport)
+    opened = peer.opened
     t.check(isinstance(opened.get("sid"), str) and opened["sid"] != "", "a session id", opened)
     upgrades = opened.get("upgrades")
     all_strings = isinstance(upgrades, list) and all(isinstance(name, str) for name in upgrades)
@@ -55,6 +57,7 @@ async def open_packet_complete(t: Bench, transport: Transport) -> None:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         t.check(is_number, f"{key} as a number", opened)
     t.equal(sorted(opened), _KEYS, "keys", rule="EIO-HS-02b")
+    await still_there(t, peer)
 
 
 @case(
@@ -64,7 +67,9 @@ async def open_packet_complete(t: Bench, transport: Transport) -> None:
 )
 async def upgrades_fit_the_transport(t: Bench, transport: Transport) -> None:
     """A polling session is offered the upgrade to WebSocket, a WebSocket session none."""
-    upgrades = (await t.eio.open(transport)).opened.get("upgrades")
+    peer = await t.eio.open(transport)
+    await still_there(t, peer)
+    upgrades = peer.opened.get("upgrades")
     if transport == "websocket":
         t.equal(upgrades, [], "upgrades", rule="EIO-HS-04b")
         return
@@ -160,6 +165,7 @@ async def other_parameters_ignored(t: Bench, variant: tuple[str, list[tuple[str,
     response = await t.eio.get([("EIO", "4"), *parameters, ("transport", "polling")])
     t.require(response.status == 200, "status 200", response, rule=rule)
     t.check(response.text.startswith("0{"), "an open packet", response, rule=rule)
+    await still_there(t, await t.eio.open("polling", query=parameters))
 
 
 @case(

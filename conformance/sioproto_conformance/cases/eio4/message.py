@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import across, case
-from sioproto_conformance.cases.eio4._shared import open_any
+from sioproto_conformance.cases.eio4._shared import open_any, still_there
 from sioproto_conformance.peers.eio import TRANSPORTS, Transport
 
 _TEXTS = {
@@ -172,8 +172,7 @@ async def invalid_base64_decided(t: Bench, variant: tuple[Transport, str]) -> No
     decided = trouble is None or bad.closed is not None
     t.check(decided, "the session closed, or its next message echoed", trouble)
     t.observe("no base64", "closed" if bad.closed else f"{[s.packet for s in bad.seen[1:]]}")
-    if (harm := await control.alive()) is not None:
-        t.inconclusive(f"the control session is gone too: {harm}")
+    await still_there(t, control)
 
 
 @case("eio4.message.invalid-utf8.decided", covers=["EIO-ROB-01"], needs=["echo", "polling"])

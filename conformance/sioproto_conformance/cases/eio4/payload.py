@@ -11,6 +11,7 @@ from sioproto_conformance.cases.eio4._shared import (
     pending_poll,
     poll_for,
     receive,
+    still_there,
 )
 from sioproto_conformance.peers.eio import Packet, encode_payload
 from sioproto_conformance.peers.http1 import Response
@@ -78,7 +79,7 @@ async def batch_into_pending_poll_separated(t: Bench) -> None:
     packets = [f"4{n}" for n in range(8)]
     response = await peer.post(encode_payload(packets))
     t.require(response.status == 200, "status 200", response, rule="EIO-P4-01")
-    answer = await answer_of(pending)
+    answer = await answer_of(t, pending)
     if isinstance(answer, Response):
         t.check(False, "an answer to the pending poll", answer)
         return
@@ -179,5 +180,4 @@ async def octet_stream_answered(t: Bench) -> None:
         t.observe("session after the refusal", "open" if after.status == 200 else "closed")
     elif bad.has_echo:
         t.equal(await bad.next(), b"\x01\x02\x03", "echo")
-    if (harm := await control.alive()) is not None:
-        t.inconclusive(f"the control session is gone too: {harm}")
+    await still_there(t, control)

@@ -123,6 +123,7 @@ async def plain_request_for_websocket(t: Bench) -> None:
     "eio4.refusal.plain-request-of-websocket-session.answered",
     covers=["EIO-ERR-13", "EIO-ERR-12b", "EIO-ERR-06", "EIO-ERR-01"],
     needs=["websocket"],
+    tags=["security"],
     variants={
         "get-polling": ("GET", "polling"),
         "post-polling": ("POST", "polling"),

@@ -88,21 +88,21 @@ async def _check_ended_or_lost(t: Bench, ws: WsConnection | Response) -> None:
     needs=["websocket"],
     tags=["security"],
     variants={
-        "unknown-session": "/engine.io/?EIO=4&transport=websocket&sid=nobody",
-        "unknown-transport": "/engine.io/?EIO=4&transport=abc",
-        "other-path": "/nowhere/",
+        "unknown-session": "EIO=4&transport=websocket&sid=nobody",
+        "unknown-transport": "EIO=4&transport=abc",
+        "unknown-revision": "EIO=abc&transport=websocket",
     },
 )
-async def reset_while_refused(t: Bench, target: str) -> None:
+async def reset_while_refused(t: Bench, query: str) -> None:
     """A client that is gone before its Upgrade request is refused harms nobody."""
     control = await open_any(t, name="control")
-    target = target.replace("/engine.io/", t.eio.path)
+    target = f"{t.eio.path}?{query}"
     for _ in range(5):
         http = await t.http("reset")
         await http.send_raw(
             request_bytes("GET", target, http.address, headers=websocket_headers(_KEY))
         )
-        await http.wire.abort()
+        await http.wire.reset()
     await settle(t)
     t.check(True, "an answer to the next request")
     await _still_serves(t, control)

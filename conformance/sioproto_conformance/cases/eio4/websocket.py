@@ -6,7 +6,7 @@ import struct
 
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
-from sioproto_conformance.cases.eio4._shared import open_any
+from sioproto_conformance.cases.eio4._shared import news, open_any
 from sioproto_conformance.peers.eio import EnginePeer, Packet
 from sioproto_conformance.peers.ws import WsConnection, frame_bytes
 
@@ -158,7 +158,7 @@ async def illegal_frame_closes_session(t: Bench, frames: bytes) -> None:
     _ws(bad).answer_pings = False
     await _ws(bad).send_raw(frames)
     closed = await t.expect_closed(bad, while_open=control)
-    t.equal([seen.packet for seen in bad.seen[1:]], [], "what was delivered")
+    t.equal(news(seen.packet for seen in bad.seen[1:]), [], "what was delivered")
     if closed is not None:
         t.equal(closed.code, _PROTOCOL_ERROR, "close code", rule="EIO-WS-08b")
 

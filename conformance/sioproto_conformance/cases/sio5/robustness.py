@@ -128,7 +128,6 @@ async def deep_binary_has_consequence(t: Bench) -> None:
     variants={
         "event": (f'2["message",{"[" * _ABYSS}{"]" * _ABYSS}]',),
         "ack": (f'21["message-with-ack",{"[" * _ABYSS}{"]" * _ABYSS}]',),
-        "nobody-listens": (f'2["nobody-listens",{"[" * _ABYSS}{"]" * _ABYSS}]',),
         "connect": ("0/custom," + '{"a":' * _ABYSS + "1" + "}" * _ABYSS,),
         "binary": (f'51-["message",{"[" * _ABYSS}1{"]" * _ABYSS}]', b"\x01"),
     },

@@ -1,0 +1,116 @@
+"""Middleware and namespaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from sioproto._errors import (
+    ConnectionRefused,
+    LocalProtocolError,
+)
+from sioproto.trio import Server, Socket
+from tests.app.support import Clock, server
+from tests.trio.support import Client, SocketClient, connect, serving
+
+
+async def test_middleware_runs_in_order_before_the_client_is_let_in(autojump_clock: Clock) -> None:
+    log: list[Any] = []
+    io = server(lambda socket: log.append((socket.user, socket.connected)))
+
+    @io.use
+    async def slow(socket: Socket) -> None:
+        await trio.sleep(1)
+        socket.user = socket.handshake.auth["user"]
+        log.append("slow")
+
+    @io.use
+    def plain(socket: Socket) -> None:
+        log.append(("plain", socket.connected, list(io.of("/").sockets)))
+
+    async with serving(io) as listener:
+        await connect(listener, auth='{"user":"ann"}')
+        assert trio.current_time() == 1
+        await trio.testing.wait_all_tasks_blocked()
+        assert log == ["slow", ("plain", False, []), ("ann", True)]
+
+
+async def test_middleware_refuses(autojump_clock: Clock) -> None:
+    def refuse(socket: Socket) -> None:
+        raise ConnectionRefused("no", data=socket.handshake.auth.get("data"))
+
+    io = server(lambda socket: pytest.fail("never connected"))
+    io.use(refuse)
+    io.use(lambda socket: pytest.fail("never asked"))
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        assert await client.open() == '4{"message":"no"}'
+        assert await client.join(auth='{"data":[1]}') == '4{"message":"no","data":[1]}'
+        assert io.statistics().sockets == 0
+
+
+async def test_any_other_exception_in_middleware_refuses_too(autojump_clock: Clock) -> None:
+    io = server()
+    errors: list[Exception] = []
+    io.on_error(lambda error, socket: errors.append(error))
+
+    @io.use
+    def middleware(socket: Socket) -> None:
+        if socket.handshake.auth.get("how") == "fail":
+            raise ValueError("a secret")
+        raise ConnectionRefused("no", data=object())
+
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        assert await client.open(auth='{"how":"fail"}') == '4{"message":"internal error"}'
+        assert await client.join() == '4{"message":"internal error"}'
+    assert [type(error) for error in errors] == [ValueError, LocalProtocolError]
+
+
+async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock: Clock) -> None:
+    io = server(lambda socket: pytest.fail("never connected"))
+    finished: list[Socket] = []
+
+    @io.use
+    async def slow(socket: Socket) -> None:
+        await trio.sleep(1)
+        finished.append(socket)
+        if socket.handshake.auth.get("refuse"):
+            raise ConnectionRefused
+        if socket.handshake.auth.get("request"):
+            await socket.request("question", timeout=1)
+
+    async with serving(io) as listener:
+        for auth in ("", '{"refuse":1}', '{"request":1}'):
+            client = SocketClient(Client(listener.connect()))
+            with trio.move_on_after(0.5):
+                await client.open(auth=auth)
+            await client.client.stream.aclose()
+        await trio.sleep(2)
+        assert len(finished) == 3
+        assert io.statistics().connections == 0
+
+
+async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clock: Clock) -> None:
+    log: list[str] = []
+    io = server(lambda socket: log.append(socket.namespace.name))
+    io.use(lambda socket: log.append("use /"))
+    custom = io.of("custom")
+    assert custom is io.of("/custom")
+    assert custom.name == "/custom"
+    custom.use(lambda socket: log.append("use /custom"))
+    custom.on("connection")(lambda socket: log.append(socket.namespace.name))
+    async with serving(io) as listener:
+        client = await connect(listener)
+        assert (await client.join("/custom,")).startswith("0/custom,")
+        assert await client.join("/other,") == '4/other,{"message":"Invalid namespace"}'
+        await trio.testing.wait_all_tasks_blocked()
+    assert log == ["use /", "/", "use /custom", "/custom"]
+
+
+def test_a_namespace_has_one_event() -> None:
+    with pytest.raises(LocalProtocolError, match="has one event"):
+        Server().on("connect")
