@@ -28,6 +28,8 @@ _WAITING_PER_JOB = 4
 # So many retried cases in a row that come out as before, and it is not chance any more.
 _FUTILE_RETRIES = 4
 
+# A machine on which a process waits this many seconds for its turn is busy.
+_BUSY = 0.1
 # A pong that is late by this part of the time it may take, or by less, is in time all the same.
 _TOO_LATE = 0.25
 _OPEN_TO_DOUBT = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
@@ -66,7 +68,7 @@ class Result:
     robustness: bool = False
     """Whether a broken rule is one of robustness or security."""
     timed_out: bool = False
-    """Whether silence decided."""
+    """Whether silence decided, and may have been due to a busy machine."""
     expectation: str = ""
     """Why this was expected, from the list of known failures."""
 
@@ -201,6 +203,8 @@ class Runner:
         assert ending is not None
         result = self._result(bench, ending)
         late = self._punctuality.worst_since(began)
+        # Silence of a server that answers others, on a machine that has time, is no accident.
+        result.timed_out = result.timed_out and late > _BUSY
         if result.verdict in _OPEN_TO_DOUBT and late > _TOO_LATE * site.ping_timeout:
             result.verdict = Verdict.INCONCLUSIVE
             result.reason = f"this machine was late by {late:.2f} s at times; {result.reason}"

@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Awaitable, Callable
-from typing import Concatenate, ParamSpec
-
 import trio
 
-from sioproto_conformance._bench import Bench, Finished
+from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
 from sioproto_conformance.cases.eio4._shared import open_any, still_there
 from sioproto_conformance.peers.eio import TRANSPORTS, EnginePeer, Transport
-from sioproto_conformance.peers.wire import PeerError
 
-P = ParamSpec("P")
-
-_WATCH_EVERY = 0.01
-_TOO_LATE = 0.05
 _ROUNDS = 3
 # A ping that comes when less than this part of the interval has passed is no late arrival of the
 # one before, which a busy machine can make look early.
 _EARLY = 0.5
 _PONGS = 500
-
-
-def _punctual(
-    function: Callable[Concatenate[Bench, P], Awaitable[None]],
-) -> Callable[Concatenate[Bench, P], Awaitable[None]]:
-    """Judge a case only while this machine keeps the time that the heartbeat takes for granted.
-
-    Where a pong has 200 ms, a client that gets no processor for that long is closed with good
-    reason. What fails then is inconclusive, and what fails in any case is tried again alone.
-    """
-
-    @functools.wraps(function)
-    async def run(t: Bench, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        late = 0.0
-
-        async def watch() -> None:
-            nonlocal late
-            while True:
-                asleep = trio.current_time()
-                await trio.sleep(_WATCH_EVERY)
-                late = max(late, trio.current_time() - asleep - _WATCH_EVERY)
-
-        trouble: Exception | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch)
-            try:
-                await function(t, *args, **kwargs)
-            except Exception as error:
-                # Raised again below, where the nursery does not wrap it.
-                trouble = error
-            nursery.cancel_scope.cancel()
-        broken = not all(check.ok for check in t.findings.checks)
-        failed = broken or isinstance(trouble, (PeerError, Finished))
-        if failed and late > _TOO_LATE:
-            t.inconclusive(f"this machine was late by {late:.2f} s, too much for the heartbeat")
-        t.findings.timed_out = t.findings.timed_out or failed
-        if trouble is not None:
-            raise trouble
-
-    return run
 
 
 def _expiry(peer: EnginePeer) -> float:
@@ -105,7 +56,6 @@ async def _check_expires(
     tags=["heartbeat"],
     variants=TRANSPORTS,
 )
-@_punctual
 async def answered_pings_keep_session(t: Bench, transport: Transport) -> None:
     """A ping comes every pingInterval, none too early, and a client that answers stays."""
     peer = await t.eio.open(transport)
@@ -126,7 +76,6 @@ async def answered_pings_keep_session(t: Bench, transport: Transport) -> None:
     needs=["fast-heartbeat", "websocket"],
     tags=["heartbeat", "close"],
 )
-@_punctual
 async def silent_websocket_closes_session(t: Bench) -> None:
     """A client on WebSocket that does not answer its ping is closed, but not before pingTimeout."""
     bad, control = await t.eio.pair("websocket")
@@ -147,7 +96,6 @@ async def silent_websocket_closes_session(t: Bench) -> None:
     tags=["heartbeat", "close"],
     variants={"polls": True, "does-not-poll": False},
 )
-@_punctual
 async def silent_polling_closes_session(t: Bench, polls: bool) -> None:
     """A polling client that does not answer its ping is closed, whether it polls or not."""
     bad = await t.eio.open("polling", name="bad", poll=polls)
@@ -166,7 +114,6 @@ async def silent_polling_closes_session(t: Bench, polls: bool) -> None:
     needs=["fast-heartbeat", "upgrade"],
     tags=["heartbeat", "close", "security"],
 )
-@_punctual
 async def silent_after_upgrade_closes_session(t: Bench) -> None:
     """A client that owes a pong when it upgrades, and then goes silent, is closed."""
     bad = await _upgraded_with_a_ping_owed(t)
@@ -180,7 +127,6 @@ async def silent_after_upgrade_closes_session(t: Bench) -> None:
     needs=["fast-heartbeat", "upgrade"],
     tags=["heartbeat", "close"],
 )
-@_punctual
 async def silent_later_after_upgrade(t: Bench) -> None:
     """After an upgrade the pings come by WebSocket, and a client that stops answering is closed."""
     bad, control = await t.eio.pair("polling")
@@ -199,7 +145,6 @@ async def silent_later_after_upgrade(t: Bench) -> None:
     needs=["fast-heartbeat", "upgrade"],
     tags=["heartbeat"],
 )
-@_punctual
 async def pong_after_upgrade_counts(t: Bench) -> None:
     """A ping that came by polling may be answered by WebSocket, and the next one comes there."""
     peer = await _upgraded_with_a_ping_owed(t)
@@ -228,7 +173,6 @@ async def _upgraded_with_a_ping_owed(t: Bench) -> EnginePeer:
     needs=["fast-heartbeat", "polling"],
     tags=["heartbeat"],
 )
-@_punctual
 async def ping_without_poll(t: Bench) -> None:
     """A ping that falls due while the client does not poll is what its next poll brings."""
     peer = await t.eio.open("polling", poll=False)
@@ -266,7 +210,6 @@ async def unasked_pongs_harmless(t: Bench, transport: Transport) -> None:
     tags=["heartbeat"],
     variants=TRANSPORTS,
 )
-@_punctual
 async def pong_with_data_counts(t: Bench, transport: Transport) -> None:
     """A pong with data behind its type is a pong."""
     peer = await t.eio.open(transport)
@@ -283,7 +226,6 @@ async def pong_with_data_counts(t: Bench, transport: Transport) -> None:
     needs=["fast-heartbeat", "websocket"],
     tags=["heartbeat", "close"],
 )
-@_punctual
 async def ping_frames_do_not_count(t: Bench) -> None:
     """A client that sends ping frames but no pong packets is closed like a silent one."""
     bad, control = await t.eio.pair("websocket")
@@ -307,7 +249,6 @@ async def _ping_frames(peer: EnginePeer) -> None:
     tags=["heartbeat"],
     variants=TRANSPORTS,
 )
-@_punctual
 async def silent_sessions_spare_others(t: Bench, transport: Transport) -> None:
     """While silent sessions expire around it, one that answers goes on."""
     control = await t.eio.open(transport, name="control")
