@@ -66,9 +66,7 @@ class Application:
 
     # What a driver calls
 
-    def start(
-        self, runtime: Runtime, wake: Callable[[], None], flush: Callable[[], None]
-    ) -> None:
+    def start(self, runtime: Runtime, wake: Callable[[], None], flush: Callable[[], None]) -> None:
         """Begin to serve.
 
         Args:

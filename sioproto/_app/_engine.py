@@ -9,7 +9,7 @@ from sioproto._app._backlog import Backlog
 from sioproto._app._base import Application, new_id
 from sioproto._app._config import AppConfig
 from sioproto._app._inbox import Inbox
-from sioproto._errors import ClosedError
+from sioproto._errors import ClosedError, LimitError
 from sioproto.engineio import (
     CloseReason,
     EngineStatistics,
@@ -146,7 +146,12 @@ class EngineApplication(Application):
         session = self._sessions[out.sid]
         self._read_for = session._backlog
         if not session._inbox.put(out.data, len(out.data)):
-            session.close(discard=True)
+            error = LimitError(
+                "the client sends faster than its messages are handled",
+                rule="EIO-ROB-01",
+                limit="max_input",
+            )
+            self.core.fail(out.sid, error)
 
     def _closed(self, out: SessionClosed) -> None:
         session = self._sessions.pop(out.sid)

@@ -15,6 +15,7 @@ from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._handshake import open_message
 from sioproto.engineio._message import Message, binary_message, text_message
 from sioproto.engineio._outputs import (
+    CloseReason,
     HttpRead,
     HttpRespond,
     SessionOpened,
@@ -252,6 +253,15 @@ class EngineServer(Generic[X]):
         session = self._sessions.get(sid)
         if session is not None:
             session.close(self._clamp(now), discard=discard)
+
+    def fail(self, sid: str, error: Exception) -> None:
+        """End a session at once, for what its client did to the application.
+
+        A session that is gone already stays gone.
+        """
+        session = self._sessions.get(sid)
+        if session is not None:
+            session.finish(CloseReason.FORCED_CLOSE, error)
 
     def shutdown(self, *, now: float) -> None:
         """Close every session at once, in the order in which they were opened, and open no more."""

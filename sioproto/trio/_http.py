@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import h11
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sioproto.trio._endpoint import Endpoint
 
 Headers = tuple[tuple[str, str], ...]
+
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 TEXT_HEADERS: Headers = (("content-type", "text/plain; charset=utf-8"),)
 
@@ -135,7 +138,7 @@ class HttpConnection:
         """Read until the end of the body, or more than the exchange wants."""
         assert exchange.limit is not None
         if self._h11.they_are_waiting_for_100_continue:
-            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            go_on = h11.InformationalResponse(status_code=100, headers=[], reason=REASONS[100])
             await self._send(self._h11.send(go_on))
         try:
             with trio.move_on_after(self._config.body_timeout) as exchange.waiting:
@@ -175,8 +178,8 @@ class HttpConnection:
             await self._refuse(431, "too many headers")
             return
         method = head.method.decode("ascii")
-        if method != method.upper():
-            await self._refuse(501, "methods are upper case")
+        if method != method.upper() or method == "CONNECT":
+            await self._refuse(501, "no such method here")
             return
         request = Request(
             method=method,
@@ -201,7 +204,8 @@ class HttpConnection:
             try:
                 response = await self._fallback(request)
             except Exception:
-                await self._respond(500, TEXT_HEADERS, b"internal error")
+                with suppress(Lost):
+                    await self._respond(500, TEXT_HEADERS, b"internal error")
                 raise
         if response is None:
             response = Response(status=404, body=b"not found")
@@ -268,6 +272,7 @@ class HttpConnection:
             return
         opening = h11.InformationalResponse(
             status_code=101,
+            reason=REASONS[101],
             headers=[
                 ("upgrade", "websocket"),
                 ("connection", "Upgrade"),
@@ -297,7 +302,10 @@ class HttpConnection:
             sent_headers.append(("content-length", str(len(body))))
         if close:
             sent_headers.append(("connection", "close"))
-        data = self._h11.send(h11.Response(status_code=status, headers=sent_headers)) or b""
+        response = h11.Response(
+            status_code=status, headers=sent_headers, reason=REASONS.get(status, b"")
+        )
+        data = self._h11.send(response) or b""
         if body and not bodiless and not self._is_head_request:
             data += self._h11.send(h11.Data(data=body)) or b""
         data += self._h11.send(h11.EndOfMessage()) or b""

@@ -59,7 +59,12 @@ async def serve(
             trio.SSLListener(listener, ssl_context, https_compatible=True) for listener in listeners
         ]
     hosting = _Hosting(applications, fallback, config or ConnectionConfig())
-    await hosting.run(listeners, task_status)
+    try:
+        await hosting.run(listeners, task_status)
+    finally:
+        with trio.CancelScope(shield=True):  # closing a listener waits for nothing
+            for listener in listeners:
+                await listener.aclose()
 
 
 class TrioRuntime:

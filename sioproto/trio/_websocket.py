@@ -161,8 +161,10 @@ class WebSocket:
         """Read until the peer has closed, or has broken the rules."""
         assert self.accepted is not None
         frames = FrameReader(self.accepted.limit, self._config.max_fragments)
+        left = self._config.max_linger_bytes
         try:
-            while True:
+            # Once this side is closing, what is still on its way leads to nothing, and has a limit.
+            while self._closing is None or left > 0:
                 backlog = self._take(frames, data)
                 if self._retired:
                     return
@@ -171,6 +173,8 @@ class WebSocket:
                 data = await self._wire.receive()
                 if not data:
                     break
+                if self._closing is not None:
+                    left -= len(data)
         except Violation as violation:
             self._broken = True
             self._retire(violation.error)

@@ -9,7 +9,8 @@ import trio
 if TYPE_CHECKING:
     from sioproto.trio._config import ConnectionConfig
 
-RECEIVE_SIZE = 65_536
+RECEIVE_SIZE = 16_384
+"""More saves nothing on large messages, and lets a read full of tiny ones keep others waiting."""
 
 _FAILURES = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sioproto import ClosedError, LocalProtocolError
+from sioproto import ClosedError, LimitError, LocalProtocolError
 from sioproto.engineio import (
     CloseReason,
     EngineServer,
@@ -312,6 +312,17 @@ def test_wake_is_called_once_for_commands_and_not_for_facts() -> None:
     core.close("E1", now=0)  # nothing to drain, but a deadline: the batch before is in flight
     assert woken == [1, 1]
     assert core.next_deadline() == 25.0
+
+
+def test_failing_a_session_names_the_error() -> None:
+    core, driver = engine_driver()
+    w, sid = driver.open_websocket()
+    error = LimitError("too much", rule="EIO-WS-10", limit="max_input")
+    core.fail(sid, error)
+    core.fail(sid, error)
+    driver.drain()
+    assert driver.events_of(SessionClosed) == [SessionClosed(sid, CloseReason.FORCED_CLOSE, error)]
+    assert driver.close_codes == {w: 1008}
 
 
 def test_shutdown_closes_every_session_in_order() -> None:

@@ -53,6 +53,7 @@ class Answer:
     """An HTTP response."""
 
     status: int
+    reason: str
     headers: dict[str, str]
     body: bytes
 
@@ -92,7 +93,8 @@ class Client:
         while len(self.buffer) < size:
             await self._more()
         body, self.buffer = self.buffer[:size], self.buffer[size:]
-        return Answer(int(status_line.split()[1]), headers, body)
+        _, status, reason = status_line.split(" ", 2)
+        return Answer(int(status), reason, headers, body)
 
     async def read(self, size: int) -> bytes:
         """Read so many bytes."""

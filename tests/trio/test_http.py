@@ -48,7 +48,7 @@ async def test_requests_follow_each_other_on_one_connection(
         client = Client(listener.connect())
         session = await open_polling(client)
         answer = await client.request("POST", session, b"4hello\x1e4again")
-        assert (answer.status, answer.body) == (200, b"ok")
+        assert (answer.status, answer.reason, answer.body) == (200, "OK", b"ok")
         assert answer.headers["content-length"] == "2"
         assert answer.headers["date"].endswith(" GMT")
         assert "connection" not in answer.headers
@@ -291,6 +291,7 @@ async def test_a_malformed_chunk_is_refused(autojump_clock: trio.testing.MockClo
         ("GET / HTTP/9.9\r\nhost: x\r\n\r\n", 505),
         ("GET / HTTP/1.1\r\n\r\n", 400),  # no host
         ("get / HTTP/1.1\r\nhost: x\r\n\r\n", 501),
+        ("CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n", 501),
         ("GET / HTTP/1.1\r\nhost: x\r\n" + "a: b\r\n" * 200 + "\r\n", 431),
         ("GET / HTTP/1.1\r\nhost: x\r\na: " + "b" * 20_000, 431),
         ("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),

@@ -254,6 +254,33 @@ async def test_the_hook_takes_what_a_handler_raises(
         assert session.close_reason is CloseReason.FORCED_CLOSE
 
 
+async def test_losing_a_race_with_the_end_costs_that_session_only(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    reasons: list[CloseReason | None] = []
+
+    async def talk(session: Session) -> None:
+        try:
+            async for data in session:
+                if data == "close":
+                    session.close()
+                while True:
+                    session.send("x" * 1000)
+        finally:
+            reasons.append(session.close_reason)
+
+    server = EngineServer(talk, config=ServerConfig(max_buffer=10_000))
+    async with serving(server) as listener:
+        for message in ("fill", "close"):
+            client = Client(listener.connect())
+            session = await open_polling(client)
+            await client.request("POST", session, f"4{message}".encode())
+        await trio.testing.wait_all_tasks_blocked()
+        # Neither had been told of the end when it ran into it.
+        assert reasons == [None, None]
+        await open_polling(client)
+
+
 async def test_a_server_serves_once(autojump_clock: trio.testing.MockClock) -> None:
     server = EngineServer(echo)
     async with serving(server):
@@ -262,6 +289,18 @@ async def test_a_server_serves_once(autojump_clock: trio.testing.MockClock) -> N
         async with serving(server):
             pass
     assert caught.group_contains(LocalProtocolError, match="serves once")
+
+
+async def test_listeners_are_closed_also_when_serving_fails() -> None:
+    server = EngineServer(echo)
+    async with serving(server):
+        pass
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    host, port = listeners[0].socket.getsockname()
+    with pytest.raises(ExceptionGroup):
+        await server.serve(listeners=listeners)
+    with pytest.raises(OSError, match="all attempts to connect"):
+        await trio.open_tcp_stream(host, port)
 
 
 async def test_sending_and_draining_a_session(autojump_clock: trio.testing.MockClock) -> None:

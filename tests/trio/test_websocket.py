@@ -320,6 +320,27 @@ async def test_a_close_of_the_server_waits_for_the_client(
         assert server.statistics().websockets == 0
 
 
+async def test_a_client_that_floods_a_closing_websocket_is_cut_off(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def close_at_once(session: Session) -> None:
+        session.close()
+
+    server = EngineServer(close_at_once, config=QUIET)
+    async with serving(server, config=ConnectionConfig(max_linger_bytes=10_000)) as listener:
+        client = Client(listener.connect())
+        await open_websocket(client)
+        assert await client.frame() == (0x88, b"")
+        for _ in range(12):
+            await client.send(frame(0x82, b"x" * 1000))
+            await trio.testing.wait_all_tasks_blocked()
+            if server.statistics().websockets == 0:
+                break
+        else:
+            pytest.fail("it may go on for ever")
+        assert trio.current_time() == 0
+
+
 @pytest.mark.parametrize("half", [True, False])
 async def test_a_lost_connection_ends_the_session(
     half: bool, autojump_clock: trio.testing.MockClock
