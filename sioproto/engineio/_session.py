@@ -438,16 +438,19 @@ class Session(Generic[X]):
             return
         if discard:
             self._take_buffer()
-            self.finish(CloseReason.FORCED_CLOSE)
-        elif self.ws is not None and not self._busy:
-            self.finish(CloseReason.FORCED_CLOSE)
-        elif self.poll is not None and not self.buffer:
+        if discard or self._can_end_now():
             self.finish(CloseReason.FORCED_CLOSE)
         else:
             self.state = State.CLOSING
             self._arm(Timer.PING_AT, inf)
             self._arm(Timer.PONG_BY, inf)
             self._arm(Timer.CLOSE_BY, now + self._config.close_timeout)
+
+    def _can_end_now(self) -> bool:
+        """Whether what is buffered can go out along with the end."""
+        if self.ws is not None:
+            return not self._busy
+        return self.poll is not None and not self.buffer
 
     def finish(self, reason: CloseReason, error: Exception | None = None) -> None:
         """End the session now, with a last message on the transport if that can take one."""

@@ -42,7 +42,7 @@ class EventReceived(Event):
     reply: Reply | None
     """What acknowledges the event, if the client asked for that."""
     size: int
-    """Characters and bytes that it took on the wire, for whoever bounds what waits to be handled."""
+    """Characters and bytes that it took on the wire: for whoever bounds what waits."""
 
 
 @output
