@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 
@@ -21,7 +22,19 @@ def check_config(config: Any, **rules: tuple[bool, str]) -> None:
             raise ValueError(f"{name} must be {requirement}, not {getattr(config, field)!r}")
 
 
-def is_number(value: object) -> bool:
+def check_seconds(config: Any, *fields: str) -> None:
+    """Refuse what is no positive, finite number of seconds.
+
+    Raises:
+        ValueError: for the first such field, naming it and its value.
+    """
+    for field in fields:
+        value = getattr(config, field)
+        positive = _is_number(value) and 0 < value < inf
+        check_config(config, **{field: (positive, "a positive number of seconds")})
+
+
+def _is_number(value: object) -> bool:
     """Whether this is a real number: ``True`` is an int to Python, but no number of seconds."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

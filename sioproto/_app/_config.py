@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
-from sioproto._config import check_config, is_count, is_number
+from sioproto._config import check_config, check_seconds, is_count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +35,5 @@ class AppConfig:
                 is_count(self.max_input) and self.max_input >= self.pause_input,
                 "a number of characters and bytes, at least pause_input",
             ),
-            disconnecting_timeout=(
-                is_number(self.disconnecting_timeout) and 0 < self.disconnecting_timeout < inf,
-                "a positive number of seconds",
-            ),
         )
+        check_seconds(self, "disconnecting_timeout")

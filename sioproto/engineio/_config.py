@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from sioproto._config import check_config, is_count, is_number
+from sioproto._config import check_config, check_seconds, is_count
 
 TRANSPORTS = ("polling", "websocket")
 
@@ -42,16 +41,14 @@ class ServerConfig:
     """Most characters and bytes that wait for a peer to fetch them; past it the session closes."""
 
     def __post_init__(self) -> None:
-        positive = "a positive number of seconds"
-        for name in (
+        check_seconds(
+            self,
             "ping_interval",
             "ping_timeout",
             "upgrade_timeout",
             "close_timeout",
             "noop_interval",
-        ):
-            value = getattr(self, name)
-            check_config(self, **{name: (is_number(value) and 0 < value < math.inf, positive)})
+        )
         transports = self.transports
         known = isinstance(transports, tuple) and set(transports) <= set(TRANSPORTS)
         check_config(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
-from sioproto._config import check_config, is_count, is_number
+from sioproto._config import check_config, check_seconds, is_count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,10 +25,7 @@ class ServerConfig:
     """Most acknowledgements that one socket may owe the application."""
 
     def __post_init__(self) -> None:
-        positive = "a positive number of seconds"
-        for name in ("connect_timeout", "attachment_timeout"):
-            value = getattr(self, name)
-            check_config(self, **{name: (is_number(value) and 0 < value < inf, positive)})
+        check_seconds(self, "connect_timeout", "attachment_timeout")
         check_config(
             self,
             max_attachments=(is_count(self.max_attachments), "a positive number"),

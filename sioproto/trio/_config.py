@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import inf
 
-from sioproto._config import check_config, is_count, is_number
+from sioproto._config import check_config, check_seconds, is_count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,9 +42,8 @@ class ConnectionConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
             if field.type == "float":
-                rule = (is_number(value) and 0 < value < inf, "a positive number of seconds")
+                check_seconds(self, field.name)
             else:
-                rule = (is_count(value), "a positive number")
-            check_config(self, **{field.name: rule})
+                count = is_count(getattr(self, field.name))
+                check_config(self, **{field.name: (count, "a positive number")})

@@ -193,7 +193,7 @@ const scenarios = {
     const [a, b, c] = await Promise.all([connected(), connected(), connected()]);
     const heard = new Map([a, b, c].map((socket) => [socket, []]));
     for (const [socket, list] of heard) socket.on("told", (...args) => list.push(args));
-    // What each has heard once the server has handled what the speaker sent: so the speaker asks first.
+    // The speaker asks first: only then has the server handled what it said.
     const take = async (speaker) => {
       await sync(speaker, a, b, c);
       return [a, b, c].map((socket) => heard.get(socket).splice(0));
