@@ -107,6 +107,8 @@ class EngineApplication(Application):
             is closed; when the session ends, the iteration over it does.
         config: limits and times.
         app: limits of what handlers may leave waiting.
+        allow_request: called with each request for a new session; refuses it by raising
+            ``ConnectionRefused``, whose message the client gets to read.
     """
 
     core: EngineCore[Any]
@@ -117,9 +119,10 @@ class EngineApplication(Application):
         *,
         config: ServerConfig | None = None,
         app: AppConfig | None = None,
+        allow_request: Callable[[Request], object] | None = None,
     ) -> None:
         super().__init__(app)
-        self.core = EngineCore(config, new_sid=new_id, wake=self._wake)
+        self.core = EngineCore(config, new_sid=new_id, wake=self._wake, allow_request=allow_request)
         self._handler = handler
         self._sessions: dict[str, Session] = {}
         self.handlers = {

@@ -43,6 +43,8 @@ class SocketApplication(Application):
         engine: limits and times of the Engine.IO layer; its path is ``/socket.io/`` unless given.
         config: limits and times of the Socket.IO layer.
         app: limits of what handlers may leave waiting.
+        allow_request: called with each request for a new session; refuses it by raising
+            ``ConnectionRefused``, whose message the client gets to read.
     """
 
     core: SocketServer[Any]
@@ -53,6 +55,7 @@ class SocketApplication(Application):
         engine: engineio.ServerConfig | None = None,
         config: socketio.ServerConfig | None = None,
         app: AppConfig | None = None,
+        allow_request: Callable[[engineio.Request], object] | None = None,
     ) -> None:
         super().__init__(app)
         self.core = SocketServer(
@@ -60,6 +63,7 @@ class SocketApplication(Application):
                 engine or engineio.ServerConfig(path="/socket.io/"),
                 new_sid=new_id,
                 wake=self._wake,
+                allow_request=allow_request,
             ),
             config,
             new_id=new_id,

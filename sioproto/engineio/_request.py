@@ -1,4 +1,4 @@
-"""The head of an HTTP request, and what its query asks for.
+"""The head of an HTTP request, what its query asks for, and how it can be refused.
 
 A request is decoded before it is judged: :func:`parse_query` only reads,
 :mod:`sioproto.engineio._server` decides.
@@ -6,6 +6,7 @@ A request is decoded before it is judged: :func:`parse_query` only reads,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -48,6 +49,33 @@ class Request:
         """The first value of a header. ``name`` is in lower case."""
         return next((value for key, value in self.headers if key == name), None)
 
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One way in which a request is refused."""
+
+    code: int
+    message: str
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return 403 if self.code == 4 else 400
+
+    @property
+    def body(self) -> bytes:
+        """The body of the answer, in JSON."""
+        fields = {"code": self.code, "message": self.message}
+        return json.dumps(fields, separators=(",", ":")).encode()
+
+
+# The refusal table (EIO-ERR-01). Code 0 is as much an error as any other.
+UNKNOWN_TRANSPORT = Refusal(0, "Transport unknown")
+UNKNOWN_SID = Refusal(1, "Session ID unknown")
+BAD_HANDSHAKE_METHOD = Refusal(2, "Bad handshake method")
+BAD_REQUEST = Refusal(3, "Bad request")
+# Code 4 comes with the words of whoever refused (EIO-ERR-07).
+UNSUPPORTED_REVISION = Refusal(5, "Unsupported protocol version")
 
 MAX_QUERY_FIELDS = 100
 """More is refused, so that a query costs little whatever its length."""

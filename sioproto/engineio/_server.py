@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from typing import Generic
 
 from sioproto._deadlines import Deadlines
-from sioproto._errors import ClosedError, DecodeError, LocalProtocolError
+from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalProtocolError
 from sioproto._output import Output, output
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._handshake import open_message
@@ -25,18 +24,17 @@ from sioproto.engineio._outputs import (
     X,
 )
 from sioproto.engineio._payload import encode_payload
-from sioproto.engineio._request import Request, parse_query
+from sioproto.engineio._request import (
+    BAD_HANDSHAKE_METHOD,
+    BAD_REQUEST,
+    UNKNOWN_SID,
+    UNKNOWN_TRANSPORT,
+    UNSUPPORTED_REVISION,
+    Refusal,
+    Request,
+    parse_query,
+)
 from sioproto.engineio._session import POLL_HEADERS, Headers, Session
-
-REFUSALS = {
-    0: "Transport unknown",
-    1: "Session ID unknown",
-    2: "Bad handshake method",
-    3: "Bad request",
-    4: "Forbidden",
-    5: "Unsupported protocol version",
-}
-"""The refusal table (EIO-ERR-01). Code 0 is as much an error as any other."""
 
 JSON_HEADERS = (("content-type", "application/json"),)
 TEXT_HEADERS = (("content-type", "text/html"),)
@@ -75,6 +73,8 @@ class EngineServer(Generic[X]):
         wake: called when a command leaves something to drain or moves a deadline, and no drain is
             under way, so that a driver learns of commands that it did not give itself. At most once
             until the next drain.
+        allow_request: called with each request for a new session; refuses it by raising
+            ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07).
     """
 
     def __init__(
@@ -83,9 +83,11 @@ class EngineServer(Generic[X]):
         *,
         new_sid: Callable[[], str],
         wake: Callable[[], None] | None = None,
+        allow_request: Callable[[Request], object] | None = None,
     ) -> None:
         self.config = config or ServerConfig()
         self._new_sid = new_sid
+        self._allow_request = allow_request
         self._wake = wake
         self._awake = False
         self._now = -inf
@@ -108,9 +110,9 @@ class EngineServer(Generic[X]):
         if exchange in self._exchanges:
             raise LocalProtocolError(f"http_request: exchange {exchange!r} is not answered yet")
         now = self._fact(now)
-        query, code = self._check(request, upgrade=False)
-        if code is not None:
-            self.refuse(exchange, code)
+        query, refusal = self._check(request, upgrade=False)
+        if refusal is not None:
+            self.refuse(exchange, refusal)
             return
         sid = query.get("sid")
         if not sid:
@@ -121,7 +123,7 @@ class EngineServer(Generic[X]):
             self._exchanges[exchange] = session
             session.poll_opened(exchange, now)
         elif request.method != "POST":
-            self.refuse(exchange, 3)
+            self.refuse(exchange, BAD_REQUEST)
         elif _announced_length(request) > self.config.max_payload:
             self._answer(exchange, 413, TEXT_HEADERS, b"")
         elif session.post_opened(exchange):
@@ -159,10 +161,10 @@ class EngineServer(Generic[X]):
         if ws in self._websockets:
             raise LocalProtocolError(f"ws_connected: websocket {ws!r} is in use")
         now = self._fact(now)
-        query, code = self._check(request, upgrade=True)
-        if code is not None:
-            # Always before the 101, and in plain text, as a browser shows it (EIO-ERR-20).
-            self.put(WsReject(ws, 400, TEXT_HEADERS, REFUSALS[code].encode()))
+        query, refusal = self._check(request, upgrade=True)
+        if refusal is not None:
+            # Always before the 101, and the bare text, with one status for all (EIO-ERR-20).
+            self.put(WsReject(ws, 400, TEXT_HEADERS, refusal.message.encode()))
             return
         sid = query.get("sid")
         base64 = bool(query.get("b64"))
@@ -332,10 +334,9 @@ class EngineServer(Generic[X]):
         """Answer an exchange with status 200."""
         self._answer(exchange, 200, headers, body)
 
-    def refuse(self, exchange: X, code: int) -> None:
+    def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
-        body = json.dumps({"code": code, "message": REFUSALS[code]}, separators=(",", ":"))
-        self._answer(exchange, 400, JSON_HEADERS, body.encode())
+        self._answer(exchange, refusal.status, JSON_HEADERS, refusal.body)
 
     def close_websocket(self, ws: X, code: int | None) -> None:
         """Close a WebSocket: what it still sends is ignored until the driver retires it."""
@@ -381,33 +382,43 @@ class EngineServer(Generic[X]):
         except KeyError:
             raise LocalProtocolError(f"{fact}: websocket {ws!r} was not accepted") from None
 
-    def _check(self, request: Request, *, upgrade: bool) -> tuple[Mapping[str, str], int | None]:
+    def _check(
+        self, request: Request, *, upgrade: bool
+    ) -> tuple[Mapping[str, str], Refusal | None]:
         """Judge a request, in the order in which the reference does (EIO-HS-09)."""
         try:
             query = parse_query(request.target)
         except DecodeError:
-            return {}, 3
+            return {}, BAD_REQUEST
         transport = query.get("transport")
         if transport not in self.config.transports:
-            return query, 0
+            return query, UNKNOWN_TRANSPORT
         revision = query.get("EIO")
         if sid := query.get("sid"):
             session = self._sessions.get(sid)
             if session is None:
-                return query, 1
+                return query, UNKNOWN_SID
             if upgrade:
                 fits = transport == "websocket" and self._upgradable(session)
             else:
                 fits = transport == "polling" == session.transport
             # The session decides its revision, not the request (EIO-QP-12).
-            return query, None if fits and revision == "4" else 3
+            return query, None if fits and revision == "4" else BAD_REQUEST
         if request.method != "GET":
-            return query, 2
-        if upgrade != (transport == "websocket"):
-            return query, 3
-        if revision != "4":
-            return query, 5
-        return query, 3 if self._shut else None
+            return query, BAD_HANDSHAKE_METHOD
+        if upgrade != (transport == "websocket") or self._shut:
+            return query, BAD_REQUEST
+        if (refusal := self._forbidden(request)) is not None:
+            return query, refusal
+        return query, None if revision == "4" else UNSUPPORTED_REVISION
+
+    def _forbidden(self, request: Request) -> Refusal | None:
+        if self._allow_request is not None:
+            try:
+                self._allow_request(request)
+            except ConnectionRefused as error:
+                return Refusal(4, error.message)
+        return None
 
     def _upgradable(self, session: Session[X]) -> bool:
         # A session that began on WebSocket has nothing to upgrade to: its id would otherwise be

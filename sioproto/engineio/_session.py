@@ -32,7 +32,7 @@ from sioproto.engineio._outputs import (
 )
 from sioproto.engineio._packet import PacketType, decode_packet
 from sioproto.engineio._payload import decode_payload, encode_payload
-from sioproto.engineio._request import Request
+from sioproto.engineio._request import BAD_REQUEST, UNKNOWN_SID, Refusal, Request
 
 PING = Message("2")
 CLOSE = Message("1")
@@ -81,7 +81,7 @@ class Host(Protocol[X]):
     def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
         """Answer an exchange with status 200."""
 
-    def refuse(self, exchange: X, code: int) -> None:
+    def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
 
     def close_websocket(self, ws: X, code: int | None) -> None:
@@ -260,7 +260,7 @@ class Session(Generic[X]):
     def poll_opened(self, exchange: X, now: float) -> None:
         """A GET arrived."""
         if self.poll is not None:
-            self._host.refuse(exchange, 3)
+            self._host.refuse(exchange, BAD_REQUEST)
             self._misuse("two polls at once", "EIO-POLL-04")
             return
         self.poll = exchange
@@ -276,7 +276,7 @@ class Session(Generic[X]):
     def post_opened(self, exchange: X) -> bool:
         """A POST arrived. True if its body should be read."""
         if self.post is not None:
-            self._host.refuse(exchange, 3)
+            self._host.refuse(exchange, BAD_REQUEST)
             self._misuse("two POSTs at once", "EIO-POLL-06")
             return False
         self.post = exchange
@@ -292,7 +292,7 @@ class Session(Generic[X]):
                 if self.state is State.CLOSED:
                     break  # what follows is for nobody, and may be anything
         except DecodeError as error:
-            self._host.refuse(exchange, 3)
+            self._host.refuse(exchange, BAD_REQUEST)
             self.finish(CloseReason.PARSE_ERROR, error)
         else:
             self._host.respond(exchange, POST_HEADERS, b"ok")
@@ -383,7 +383,7 @@ class Session(Generic[X]):
         if self.post is not None:
             # Delivered later, its packets would overtake or be overtaken by those on the WebSocket.
             exchange, self.post = self.post, None
-            self._host.refuse(exchange, 3)
+            self._host.refuse(exchange, BAD_REQUEST)
         self._forget_candidate()
         self.transport = "websocket"
         self.ws = candidate.ws
@@ -464,7 +464,7 @@ class Session(Generic[X]):
             self._answer_poll(messages or [NOOP if asked else CLOSE])
         if self.post is not None:
             exchange, self.post = self.post, None
-            self._host.refuse(exchange, 1)
+            self._host.refuse(exchange, UNKNOWN_SID)
         self.drop_candidate()
         if self.ws is not None:
             ws, self.ws = self.ws, None

@@ -52,6 +52,8 @@ class Server(SocketApplication, _Served):
         engine: limits and times of the Engine.IO layer; its path is ``/socket.io/`` unless given.
         config: limits and times of the Socket.IO layer.
         app: limits of what handlers may leave waiting.
+        allow_request: called with each request for a new session; refuses it by raising
+            ``ConnectionRefused``, whose message the client gets to read.
     """
 
 
@@ -60,8 +62,9 @@ class EngineServer(EngineApplication, _Served):
 
     Args:
         handler: called with each new :class:`Session`, in a task of its own. When it returns, the
-            session is closed;
-            when the session ends, the iteration over it does.
+            session is closed; when the session ends, the iteration over it does.
         config: limits and times.
         app: limits of what handlers may leave waiting.
+        allow_request: called with each request for a new session; refuses it by raising
+            ``ConnectionRefused``, whose message the client gets to read.
     """

@@ -12,7 +12,8 @@ from sioproto._errors import (
     ConnectionRefused,
     LocalProtocolError,
 )
-from sioproto.trio import Server, Socket
+from sioproto.engineio import Request, ServerConfig
+from sioproto.trio import EngineServer, Server, Session, Socket
 from tests.app.support import Clock, server
 from tests.trio.support import Client, SocketClient, connect, serving
 
@@ -114,3 +115,27 @@ async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clo
 def test_a_namespace_has_one_event() -> None:
     with pytest.raises(LocalProtocolError, match="has one event"):
         Server().on("connect")
+
+
+@pytest.mark.parametrize("kind", ["Socket.IO", "Engine.IO"])
+async def test_application_forbids_a_handshake(kind: str, autojump_clock: Clock) -> None:
+    def allow_request(request: Request) -> None:
+        if request.header("x-key") != "secret":
+            raise ConnectionRefused("Forbidden")
+
+    async def handler(session: Session) -> None:
+        await trio.sleep_forever()
+
+    application = (
+        Server(allow_request=allow_request)
+        if kind == "Socket.IO"
+        else EngineServer(
+            handler, config=ServerConfig(path="/socket.io/"), allow_request=allow_request
+        )
+    )
+    target = "/socket.io/?EIO=4&transport=polling"
+    async with serving(application) as listener:
+        client = Client(listener.connect())
+        answer = await client.request("GET", target)
+        assert (answer.status, answer.body) == (403, b'{"code":4,"message":"Forbidden"}')
+        assert (await client.request("GET", target, headers="X-Key: secret\r\n")).status == 200

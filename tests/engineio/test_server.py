@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from sioproto import ClosedError, LimitError, LocalProtocolError
+from sioproto import ClosedError, ConnectionRefused, LimitError, LocalProtocolError
 from sioproto.engineio import (
     CloseReason,
     EngineServer,
     HttpRespond,
+    Request,
     ServerConfig,
     SessionClosed,
     SessionOpened,
@@ -18,7 +19,7 @@ from sioproto.engineio import (
     WsReject,
     WsSend,
 )
-from tests.harness import counter, engine_driver, request
+from tests.harness import Driver, counter, engine_driver, request
 
 REFUSED = [
     ("GET", "EIO=4", 0),
@@ -82,6 +83,30 @@ def test_upgrades_are_refused_before_the_101(query: str, code: int) -> None:
     answer = driver.rejected[driver.connect(request(query))]
     assert (answer.status, answer.body) == (400, MESSAGES[code].encode())
     assert dict(answer.headers)["content-type"] == "text/html"
+
+
+@pytest.mark.parametrize("message", ["Forbidden", "come back tomorrow"])
+def test_application_may_forbid_a_handshake(message: str) -> None:
+    asked: list[str] = []
+
+    def allow_request(head: Request) -> None:
+        asked.append(head.target)
+        if "key=1" not in head.target:
+            raise ConnectionRefused(message)
+
+    core: EngineServer[str] = EngineServer(new_sid=counter("E"), allow_request=allow_request)
+    driver = Driver(core)
+    answer = driver.answers[driver.http(request("EIO=4&transport=polling"))]
+    assert answer.status == 403
+    assert json.loads(answer.body) == {"code": 4, "message": message}
+    rejected = driver.rejected[driver.connect(request("EIO=4&transport=websocket"))]
+    assert (rejected.status, rejected.body) == (400, message.encode())
+    wrong = driver.answers[driver.http(request("EIO=3&transport=polling"))]
+    assert json.loads(wrong.body)["code"] == 4, "asked before the revision is judged"
+    assert len(asked) == 3
+    driver.http(request("EIO=4&transport=polling&key=1"))
+    assert driver.post("E1", "4a").body == b"ok"
+    assert len(asked) == 4, "not asked for what belongs to a session"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 from sioproto import DecodeError
 from sioproto.engineio import _session
 from sioproto.engineio._packet import decode_packet
+from sioproto.engineio._request import UNSUPPORTED_REVISION
 from sioproto.engineio._server import EngineServer
 from sioproto.engineio._session import Session, Timer
 from sioproto_conformance.broken import broken, replace
@@ -134,7 +135,7 @@ def revision_not_checked() -> None:
     def check(
         original: Callable[..., Any], self: EngineServer[Any], request: Any, *, upgrade: bool
     ) -> Any:
-        query, code = original(request, upgrade=upgrade)
-        return query, None if code == 5 else code
+        query, refusal = original(request, upgrade=upgrade)
+        return query, None if refusal is UNSUPPORTED_REVISION else refusal
 
     replace(EngineServer, "_check", check)
