@@ -28,8 +28,8 @@ class Broadcast:
 class Recipient(Protocol):
     """What an adapter asks of a socket."""
 
-    def deliver(self, messages: list[Message]) -> None:
-        """Send what is encoded already."""
+    def deliver(self, messages: list[Message], packet: Packet) -> None:
+        """Send what is encoded already. ``packet`` is what it was encoded from, shared by all."""
 
 
 class Adapter(Protocol):
@@ -102,4 +102,4 @@ class LocalAdapter:
             excluded.update(dict.fromkeys(broadcast.except_ids))
             ids = [id for id in ids if id not in excluded]
         for id in ids:
-            sockets[id].deliver(messages)
+            sockets[id].deliver(messages, broadcast.packet)

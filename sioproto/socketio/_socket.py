@@ -187,10 +187,13 @@ class Socket:
         return packet.id
 
     def _send(self, packet: Packet) -> None:
-        self.deliver(self._namespace.encode(packet))
+        self.deliver(self._namespace.encode(packet), packet)
 
-    def deliver(self, messages: list[Message]) -> None:
-        """Send what is encoded already."""
+    def deliver(self, messages: list[Message], packet: Packet) -> None:
+        """Send what is encoded already.
+
+        Every outgoing event passes here, direct or broadcast, so that a runtime can listen to them.
+        """
         if self._state is SocketState.CONNECTED:
             self._connection.send(messages)
         elif self._state is SocketState.CONNECTING:
