@@ -283,6 +283,11 @@ class EngineServer(Generic[X]):
         session = self._sessions.get(sid)
         return 0 if session is None else session.buffered
 
+    def writable(self, sid: str) -> bool:
+        """Whether what is sent now could be written at once, rather than wait."""
+        session = self._sessions.get(sid)
+        return session is not None and session.writable
+
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is wanted next. May be early, never late."""
         return self._deadlines.next()

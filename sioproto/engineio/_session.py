@@ -225,6 +225,16 @@ class Session(Generic[X]):
             self.dirty = True
             self._host.touch(self)
 
+    @property
+    def writable(self) -> bool:
+        """Whether the transport could take a message now: a poll, or a WebSocket without a batch.
+
+        What was sent since the last drain does not count: it leaves together.
+        """
+        if self.state is not State.OPEN:
+            return False
+        return self.poll is not None if self.ws is None else not self._busy
+
     def flush(self) -> None:
         """Shape what is buffered into an effect, if the transport can take one."""
         self.dirty = False

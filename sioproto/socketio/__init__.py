@@ -1,6 +1,7 @@
 """The Socket.IO machine and codecs, revision 5."""
 
 from sioproto.socketio._acks import Reply
+from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._decoder import Decoder
@@ -9,12 +10,17 @@ from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import (
     AckFailed,
     AckReceived,
+    BroadcastAcked,
     ConnectAbandoned,
     Connected,
     ConnectRequested,
     Disconnected,
     Disconnecting,
     EventReceived,
+    RoomCreated,
+    RoomDeleted,
+    RoomJoined,
+    RoomLeft,
 )
 from sioproto.socketio._packet import (
     MISSING,
@@ -25,13 +31,16 @@ from sioproto.socketio._packet import (
 )
 from sioproto.socketio._reasons import DisconnectReason
 from sioproto.socketio._server import SocketServer, SocketStatistics
-from sioproto.socketio._socket import Socket
+from sioproto.socketio._socket import Socket, VolatileSender
 
 __all__ = [
     "MISSING",
     "RESERVED_EVENTS",
     "AckFailed",
     "AckReceived",
+    "Adapter",
+    "Broadcast",
+    "BroadcastAcked",
     "BroadcastOperator",
     "ConnectAbandoned",
     "ConnectRequested",
@@ -42,13 +51,20 @@ __all__ = [
     "Disconnecting",
     "EventReceived",
     "Handshake",
+    "LocalAdapter",
     "Namespace",
     "Packet",
     "PacketType",
     "Reply",
+    "RoomCreated",
+    "RoomDeleted",
+    "RoomJoined",
+    "RoomLeft",
     "ServerConfig",
     "Socket",
     "SocketServer",
     "SocketStatistics",
+    "Target",
+    "VolatileSender",
     "encode_packet",
 ]

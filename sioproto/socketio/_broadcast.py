@@ -1,21 +1,15 @@
-"""The operator that says who receives a broadcast."""
+"""The operator that says who is meant."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from sioproto.socketio._adapter import Broadcast
-from sioproto.socketio._packet import Packet
+from sioproto.socketio._adapter import Broadcast, Target
 
-
-class Channel(Protocol):
-    """What an operator asks of its namespace."""
-
-    def broadcast(self, broadcast: Broadcast) -> None:
-        """Deliver a broadcast."""
-
-    def event(self, name: str | int | float, args: tuple[Any, ...]) -> Packet:
-        """Make the packet of an event."""
+if TYPE_CHECKING:
+    from sioproto.socketio._namespace import Namespace
+    from sioproto.socketio._socket import Socket
 
 
 class BroadcastOperator:
@@ -26,29 +20,23 @@ class BroadcastOperator:
     of rooms was given (SIO-BC-05).
     """
 
-    __slots__ = ("_channel", "_except_ids", "_except_rooms", "_rooms")
+    __slots__ = ("_namespace", "_target", "_volatile")
 
     def __init__(
-        self,
-        channel: Channel,
-        *,
-        rooms: tuple[str, ...] = (),
-        except_rooms: tuple[str, ...] = (),
-        except_ids: tuple[str, ...] = (),
+        self, namespace: Namespace, target: Target | None = None, *, volatile: bool = False
     ) -> None:
-        self._channel = channel
-        self._rooms = rooms
-        self._except_rooms = except_rooms
-        self._except_ids = except_ids
+        self._namespace = namespace
+        self._target = target or Target()
+        self._volatile = volatile
+
+    def _with(self, target: Target) -> BroadcastOperator:
+        return BroadcastOperator(self._namespace, target, volatile=self._volatile)
+
+    # Who
 
     def to(self, *rooms: str) -> BroadcastOperator:
-        """Add rooms to those that receive."""
-        return BroadcastOperator(
-            self._channel,
-            rooms=(*self._rooms, *rooms),
-            except_rooms=self._except_rooms,
-            except_ids=self._except_ids,
-        )
+        """Add rooms to those that are meant."""
+        return self._with(replace(self._target, rooms=(*self._target.rooms, *rooms)))
 
     def in_(self, *rooms: str) -> BroadcastOperator:
         """Another name for ``to``."""
@@ -56,24 +44,61 @@ class BroadcastOperator:
 
     def except_(self, *rooms: str) -> BroadcastOperator:
         """Leave out everyone who is in any of these rooms."""
-        return BroadcastOperator(
-            self._channel,
-            rooms=self._rooms,
-            except_rooms=(*self._except_rooms, *rooms),
-            except_ids=self._except_ids,
-        )
+        except_rooms = (*self._target.except_rooms, *rooms)
+        return self._with(replace(self._target, except_rooms=except_rooms))
+
+    @property
+    def volatile(self) -> BroadcastOperator:
+        """Drop what is emitted for recipients that cannot be written to at once (SIO-EVT-17)."""
+        return BroadcastOperator(self._namespace, self._target, volatile=True)
+
+    # What
 
     def emit(self, name: str | int | float, *args: Any) -> None:
-        """Emit an event to all who are chosen. It is encoded once, whatever their number.
+        """Emit an event to all who are meant. It is encoded once, whatever their number.
 
         Raises:
             LocalProtocolError: the name is reserved, or the arguments cannot be expressed.
         """
-        self._channel.broadcast(
-            Broadcast(
-                self._channel.event(name, args),
-                self._rooms,
-                self._except_rooms,
-                self._except_ids,
-            )
+        packet = self._namespace.event(name, args)
+        self._namespace.adapter.broadcast(Broadcast(packet, self._target, self._volatile))
+
+    def emit_with_ack(self, name: str | int | float, *args: Any, timeout: float, now: float) -> int:
+        """Emit an event that asks everybody who is meant for an acknowledgement.
+
+        Exactly one ``BroadcastAcked`` follows, with the id that is returned: when all have answered
+        or gone, at the latest when the time is up.
+
+        Args:
+            name: of the event.
+            args: of the event.
+            timeout: seconds to wait for the acknowledgements (SIO-BC-13).
+            now: seconds.
+
+        Raises:
+            LocalProtocolError: as for ``emit``.
+        """
+        return self._namespace.broadcast_with_ack(
+            self._namespace.event(name, args), self._target, self._volatile, now + timeout
         )
+
+    def fetch_sockets(self) -> list[Socket]:
+        """Those who are meant, in order of connection or of joining (SIO-BC-17)."""
+        return self._namespace.adapter.fetch(self._target)
+
+    def sockets_join(self, *rooms: str) -> None:
+        """Put everybody who is meant into rooms (SIO-BC-18)."""
+        self._namespace.adapter.join_all(self._target, rooms)
+
+    def sockets_leave(self, *rooms: str) -> None:
+        """Take everybody who is meant out of rooms."""
+        self._namespace.adapter.leave_all(self._target, rooms)
+
+    def disconnect_sockets(self, close: bool = False, *, now: float) -> None:
+        """Make everybody who is meant leave.
+
+        Args:
+            close: also close their connections.
+            now: seconds.
+        """
+        self._namespace.adapter.disconnect_all(self._target, close, now)

@@ -24,10 +24,14 @@ class ServerConfig:
     max_pending_acks: int = 10_000
     """Most acknowledgements that one socket may owe the application."""
 
+    room_events: bool = False
+    """Whether ``RoomCreated``, ``RoomJoined``, ``RoomLeft`` and ``RoomDeleted`` are put out."""
+
     def __post_init__(self) -> None:
         check_seconds(self, "connect_timeout", "attachment_timeout")
         check_config(
             self,
             max_attachments=(is_count(self.max_attachments), "a positive number"),
             max_pending_acks=(is_count(self.max_pending_acks), "a positive number"),
+            room_events=(isinstance(self.room_events, bool), "True or False"),
         )

@@ -13,8 +13,6 @@ from sioproto.socketio._acks import Reply
 from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import build_handshake
 from sioproto.socketio._outputs import (
-    AckFailed,
-    AckReceived,
     ConnectAbandoned,
     Connected,
     ConnectRequested,
@@ -120,8 +118,9 @@ class Connection:
             name, *args = packet.data
             self.server.put(EventReceived(socket, name, args, reply, self._size))
         elif kind is PacketType.ACK:
-            if packet.id is not None and socket.take_ack(packet.id):
-                self.server.put(AckReceived(socket, packet.id, packet.data))
+            ack = None if packet.id is None else socket.take_ack(packet.id)
+            if ack is not None:
+                ack.answer(socket, packet.data)
         else:
             self._end(socket, DisconnectReason.CLIENT_NAMESPACE_DISCONNECT, None)
 
@@ -179,6 +178,11 @@ class Connection:
 
     # Sending
 
+    @property
+    def writable(self) -> bool:
+        """Whether what is sent now could be written at once."""
+        return self.server.engine.writable(self.sid)
+
     def send(self, messages: list[Message]) -> None:
         """Send what is encoded already. Nothing happens if the session is closing."""
         self.server.engine.send_messages(self.sid, messages)
@@ -222,8 +226,7 @@ class Connection:
     def _end(self, socket: Socket, reason: DisconnectReason, error: Exception | None) -> None:
         del self._joined[socket.namespace.name]
         socket.namespace.discard(socket)
-        failed = socket.stop()
         self.server.put(Disconnecting(socket, reason, error))
-        for id in failed:
-            self.server.put(AckFailed(socket, id, "disconnect"))
+        for ack in socket.stop():
+            ack.lose(socket, "disconnect")
         self.server.put(Disconnected(socket, reason, error))

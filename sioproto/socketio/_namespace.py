@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import LocalProtocolError
-from sioproto._json import JsonCodec
 from sioproto.engineio._message import Message, binary_message, text_message
-from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter
+from sioproto.socketio._acks import PendingBroadcastAck
+from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
 from sioproto.socketio._broadcast import BroadcastOperator
+from sioproto.socketio._outputs import RoomCreated, RoomDeleted, RoomJoined, RoomLeft
 from sioproto.socketio._packet import RESERVED_EVENTS, Packet, PacketType, encode_packet
 from sioproto.socketio._socket import Socket
+
+if TYPE_CHECKING:
+    from sioproto.socketio._server import SocketServer
 
 
 class Namespace:
@@ -20,17 +24,19 @@ class Namespace:
 
     Args:
         name: begins with a slash.
-        json: encodes payloads.
+        server: where it is.
     """
 
-    def __init__(self, name: str, json: JsonCodec) -> None:
+    def __init__(self, name: str, server: SocketServer[Any]) -> None:
         self.name = name
-        self._json = json
+        self._server = server
+        self._json = server.json
         self._sockets: dict[str, Socket] = {}
         self._last_ack_id = -1
         self.sockets: Mapping[str, Socket] = MappingProxyType(self._sockets)
         """The connected sockets by id, in order of connection. A live view."""
-        self.adapter: Adapter = LocalAdapter(self._sockets, self.encode)
+        observer = self if server.config.room_events else None
+        self.adapter: Adapter = LocalAdapter(self._sockets, self.encode, observer)
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}, {len(self._sockets)} sockets>"
@@ -44,8 +50,8 @@ class Namespace:
         self.to().emit(name, *args)
 
     def to(self, *rooms: str) -> BroadcastOperator:
-        """Everybody in these rooms."""
-        return BroadcastOperator(self, rooms=rooms)
+        """Everybody in these rooms; without rooms, everybody."""
+        return BroadcastOperator(self, Target(rooms))
 
     def in_(self, *rooms: str) -> BroadcastOperator:
         """Another name for ``to``."""
@@ -53,13 +59,27 @@ class Namespace:
 
     def except_(self, *rooms: str) -> BroadcastOperator:
         """Everybody who is in none of these rooms."""
-        return BroadcastOperator(self, except_rooms=rooms)
+        return BroadcastOperator(self, Target(except_rooms=rooms))
+
+    @property
+    def volatile(self) -> BroadcastOperator:
+        """Everybody who can be written to at once."""
+        return self.to().volatile
 
     # What sockets and operators ask of it
 
-    def broadcast(self, broadcast: Broadcast) -> None:
-        """Deliver a broadcast."""
-        self.adapter.broadcast(broadcast)
+    def broadcast_with_ack(
+        self, packet: Packet, target: Target, volatile: bool, deadline: float
+    ) -> int:
+        """Deliver a broadcast that asks for acknowledgements. Returns their id."""
+        id = packet.id = self.next_ack_id()
+        ack = PendingBroadcastAck(self, id, deadline, self._server.put)
+        sockets = self.adapter.broadcast(Broadcast(packet, target, volatile))
+        for socket in sockets:
+            socket.expect_ack(ack)
+        self._server.deadlines.moved(ack)
+        ack.expect(sockets)
+        return id
 
     def event(self, name: str | int | float, args: tuple[Any, ...]) -> Packet:
         """Make the packet of an event.
@@ -93,3 +113,21 @@ class Namespace:
     def discard(self, socket: Socket) -> None:
         """A socket is connected no longer."""
         self._sockets.pop(socket.id, None)
+
+    # What the adapter tells, if room events are wanted (SIO-ROOM-05)
+
+    def room_created(self, room: str) -> None:
+        """A room got its first member."""
+        self._server.put(RoomCreated(self, room))
+
+    def room_joined(self, room: str, id: str) -> None:
+        """A socket joined a room."""
+        self._server.put(RoomJoined(self, room, id))
+
+    def room_left(self, room: str, id: str) -> None:
+        """A socket left a room."""
+        self._server.put(RoomLeft(self, room, id))
+
+    def room_deleted(self, room: str) -> None:
+        """A room lost its last member."""
+        self._server.put(RoomDeleted(self, room))

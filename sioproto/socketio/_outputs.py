@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sioproto._output import Event, output
-from sioproto.socketio._acks import Reply
 from sioproto.socketio._reasons import DisconnectReason
-from sioproto.socketio._socket import Socket
+
+if TYPE_CHECKING:
+    from sioproto.socketio._acks import Reply
+    from sioproto.socketio._namespace import Namespace
+    from sioproto.socketio._socket import Socket
 
 
 @output
@@ -64,6 +67,52 @@ class AckFailed(Event):
     socket: Socket
     id: int
     why: Literal["timeout", "disconnect"]
+
+
+@output
+class BroadcastAcked(Event):
+    """All recipients of a broadcast have acknowledged it, or will not. Follows once for each."""
+
+    namespace: Namespace
+    id: int
+    responses: list[Any]
+    """The first argument of each acknowledgement, None if it had none, in order of arrival."""
+    missing: tuple[str, ...]
+    """Ids of the sockets that did not answer in time, or have gone."""
+
+
+@output
+class RoomCreated(Event):
+    """A room got its first member. Room events come only if the configuration asks for them."""
+
+    namespace: Namespace
+    room: str
+
+
+@output
+class RoomJoined(Event):
+    """A socket joined a room."""
+
+    namespace: Namespace
+    room: str
+    id: str
+
+
+@output
+class RoomLeft(Event):
+    """A socket left a room."""
+
+    namespace: Namespace
+    room: str
+    id: str
+
+
+@output
+class RoomDeleted(Event):
+    """A room lost its last member."""
+
+    namespace: Namespace
+    room: str
 
 
 @output

@@ -14,12 +14,12 @@ from sioproto._output import Output, output
 from sioproto.engineio._outputs import MessageReceived, SessionClosed, SessionOpened, X
 from sioproto.engineio._request import Request
 from sioproto.engineio._server import EngineServer, EngineStatistics
-from sioproto.socketio._acks import PendingAck
+from sioproto.socketio._acks import PendingAck, PendingBroadcastAck
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import Connection
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
-from sioproto.socketio._outputs import AckFailed, Disconnected
+from sioproto.socketio._outputs import Disconnected
 from sioproto.socketio._reasons import DisconnectReason
 from sioproto.socketio._socket import Socket
 
@@ -65,7 +65,7 @@ class SocketServer(Generic[X]):
         self.config = config or ServerConfig()
         self.json = json or StrictJson()
         self.wall_clock = wall_clock
-        self.deadlines: Deadlines[Connection | PendingAck] = Deadlines()
+        self.deadlines: Deadlines[Connection | PendingAck | PendingBroadcastAck] = Deadlines()
         self._new_id = new_id
         self._socket_class = socket_class
         self._connections: dict[str, Connection] = {}
@@ -139,7 +139,7 @@ class SocketServer(Generic[X]):
         name = name if name.startswith("/") else "/" + name
         namespace = self._namespaces.get(name)
         if namespace is None:
-            namespace = self._namespaces[name] = Namespace(name, self.json)
+            namespace = self._namespaces[name] = Namespace(name, self)
         return namespace
 
     def accept(self, socket: Socket) -> None:
@@ -223,10 +223,6 @@ class SocketServer(Generic[X]):
     ) -> Socket:
         """Make the socket of a client that wants to join."""
         return self._socket_class(self._new_id(), namespace, connection, handshake)
-
-    def ack_expired(self, socket: Socket, id: int) -> None:
-        """An acknowledgement did not come in time."""
-        self.put(AckFailed(socket, id, "timeout"))
 
     # Inside
 

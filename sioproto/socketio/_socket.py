@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto.engineio._message import Message
-from sioproto.socketio._acks import PendingAck
+from sioproto.socketio._acks import PendingAck, PendingBroadcastAck
+from sioproto.socketio._adapter import Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._packet import Packet, PacketType
@@ -60,7 +61,7 @@ class Socket:
         self._connection = connection
         self._handshake = handshake
         self._state = SocketState.CONNECTING
-        self._acks: dict[int, PendingAck] = {}
+        self._acks: dict[int, PendingAck | PendingBroadcastAck] = {}
         self._early: list[Message] = []
         # Rooms live in the adapter while the socket is connected; before and after, here.
         self._rooms: dict[str, None] = {}
@@ -181,10 +182,20 @@ class Socket:
         packet = self._namespace.event(name, args)
         packet.id = self._namespace.next_ack_id()
         self._send(packet)
-        ack = PendingAck(packet.id, now + timeout, self._ack_expired)
-        self._acks[packet.id] = ack
+        ack = PendingAck(self, packet.id, now + timeout, server.put)
+        self.expect_ack(ack)
         server.deadlines.moved(ack)
         return packet.id
+
+    @property
+    def volatile(self) -> VolatileSender:
+        """What is emitted by this is dropped unless it can be written at once (SIO-EVT-17)."""
+        return VolatileSender(self)
+
+    @property
+    def writable(self) -> bool:
+        """Whether what is emitted now could be written at once."""
+        return self._state is SocketState.CONNECTED and self._connection.writable
 
     def _send(self, packet: Packet) -> None:
         self.deliver(self._namespace.encode(packet), packet)
@@ -209,7 +220,7 @@ class Socket:
     @property
     def broadcast(self) -> BroadcastOperator:
         """Everybody else in the namespace (SIO-BC-02)."""
-        return BroadcastOperator(self._namespace, except_ids=(self._id,))
+        return BroadcastOperator(self._namespace, Target(except_ids=(self._id,)))
 
     def to(self, *rooms: str) -> BroadcastOperator:
         """Everybody else in these rooms."""
@@ -252,40 +263,54 @@ class Socket:
         self._rooms = {}
         return early
 
-    def stop(self) -> list[int]:
-        """It is disconnected, or was never accepted.
-
-        Returns the ids of acknowledgements that failed.
-        """
+    def stop(self) -> list[PendingAck | PendingBroadcastAck]:
+        """It is disconnected, or was never accepted. Returns the acknowledgements it still owes."""
         if self._state is SocketState.CONNECTED:
             self._rooms = dict.fromkeys(self._namespace.adapter.remove(self._id))
         else:
             self._rooms = {}
         self._state = SocketState.DISCONNECTED
         self._early = []
-        failed = list(self._acks)
-        for ack in self._acks.values():
-            self._connection.server.deadlines.forget(ack)
-        self._acks = {}
-        return failed
+        return [ack for id in list(self._acks) if (ack := self.take_ack(id)) is not None]
 
     def forget_rooms(self) -> None:
         """The application has seen the end."""
         self._rooms = {}
 
-    def take_ack(self, id: int | None) -> bool:
-        """Whether an acknowledgement is expected. It then no longer is."""
-        if id is None or id not in self._acks:
-            return False
-        self._connection.server.deadlines.forget(self._acks.pop(id))
-        return True
+    def expect_ack(self, ack: PendingAck | PendingBroadcastAck) -> None:
+        """The client was asked for an acknowledgement."""
+        self._acks[ack.id] = ack
 
-    def _ack_expired(self, id: int) -> None:
-        del self._acks[id]
-        self._connection.server.ack_expired(self, id)
+    def take_ack(self, id: int) -> PendingAck | PendingBroadcastAck | None:
+        """The acknowledgement that is expected under an id, which then no longer is."""
+        ack = self._acks.pop(id, None)
+        if isinstance(ack, PendingAck):
+            self._connection.server.deadlines.forget(ack)
+        return ack
 
 
 def _check_rooms(rooms: tuple[str, ...]) -> None:
     for room in rooms:
         if not isinstance(room, str):
             raise LocalProtocolError(f"a room is named by a string, not by {room!r}")
+
+
+class VolatileSender:
+    """Emits to one socket what may be lost."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    def emit(self, name: str | int | float, *args: Any) -> None:
+        """Emit an event if it can be written at once, with all of its attachments or not at all.
+
+        Raises:
+            LocalProtocolError: as for ``Socket.emit``, also if it is dropped.
+        """
+        socket = self._socket
+        packet = socket.namespace.event(name, args)
+        messages = socket.namespace.encode(packet)
+        if socket.writable:
+            socket.deliver(messages, packet)

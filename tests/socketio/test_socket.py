@@ -10,7 +10,19 @@ import pytest
 from sioproto import LocalProtocolError
 from sioproto._json import StrictJson
 from sioproto.engineio import EngineServer, WsSend
-from sioproto.socketio import Connected, Socket, SocketServer
+from sioproto.socketio import (
+    BroadcastAcked,
+    Connected,
+    Disconnected,
+    Disconnecting,
+    DisconnectReason,
+    RoomCreated,
+    RoomDeleted,
+    RoomJoined,
+    RoomLeft,
+    Socket,
+    SocketServer,
+)
 from tests.harness import Driver, accepting, counter, socket_driver
 
 
@@ -169,3 +181,132 @@ def test_free_attributes() -> None:
         with pytest.raises(LocalProtocolError, match=f"socket.{name} cannot be overwritten"):
             setattr(socket, name, "x")
     assert "connected in /" in repr(socket)
+
+
+def test_bulk_operations() -> None:
+    core, driver, people = setting()
+    io = core.of("/")
+    assert io.to("a").fetch_sockets() == [people[0][1], people[2][1]]
+    assert io.to().fetch_sockets() == [socket for _, socket in people]
+    io.to("a").sockets_join("new", "newer")
+    assert list(people[2][1].rooms)[-2:] == ["new", "newer"]
+    io.to("new").except_("x").sockets_leave("new", "a")
+    assert io.to("new").fetch_sockets() == [people[2][1]]
+    people[3][1].to("a").disconnect_sockets(now=0)
+    driver.drain()
+    assert driver.frames[people[2][0]] == ["41"]
+    assert list(io.sockets) == [people[n][1].id for n in (0, 1, 3)]
+    io.to().disconnect_sockets(close=True, now=0)
+    driver.drain()
+    assert set(driver.close_codes) >= {people[n][0] for n in (0, 1, 3)}
+    assert not io.sockets
+
+
+def test_volatile_is_dropped_whole_for_who_cannot_take_it() -> None:
+    core, driver = socket_driver()
+    people = clients(driver, 2)
+    (busy, slow), (free, _) = people
+    driver.auto_sent = False
+    slow.emit("first")
+    driver.drain()
+    core.of("/").volatile.emit("maybe", b"x")
+    slow.volatile.emit("no", b"y")
+    core.of("/").to().volatile.to("nobody").emit("no")
+    driver.drain()
+    driver.sent(busy)
+    assert driver.frames[busy] == ['42["first"]']
+    assert driver.frames[free] == ['451-["maybe",{"_placeholder":true,"num":0}]', b"x"]
+    slow.volatile.emit("yes")
+    slow.volatile.emit("yes too, it leaves together")
+    driver.drain()
+    assert len(driver.frames[busy]) == 3
+    with pytest.raises(LocalProtocolError):
+        slow.volatile.emit("connect")
+
+
+def test_volatile_on_polling_needs_a_poll() -> None:
+    _, driver = socket_driver()
+    sid = driver.open_polling()
+    driver.post(sid, "40")
+    socket = driver.events_of(Connected)[-1].socket
+    assert driver.poll_now(sid) == '40{"sid":"S1"}'
+    socket.volatile.emit("lost")
+    poll = driver.poll(sid)
+    assert poll in driver.unanswered
+    socket.volatile.emit("seen")
+    driver.drain()
+    assert driver.answers[poll].body == b'42["seen"]'
+
+
+def asked(driver: Driver, people: list[tuple[str, Socket]]) -> list[str]:
+    driver.drain()
+    frames = [str(frame) for w, _ in people for frame in driver.frames[w]]
+    for w, _ in people:
+        driver.frames[w].clear()
+    return frames
+
+
+def test_broadcast_with_acknowledgements() -> None:
+    core, driver, people = setting()
+    io = core.of("/")
+    id = io.to("a", "b").emit_with_ack("q", 1, timeout=5, now=0)
+    assert asked(driver, people) == [f'42{id}["q",1]'] * 3
+    driver.frame(people[1][0], f'43{id}["B","second"]')
+    driver.frame(people[3][0], f'43{id}["not asked"]')
+    driver.frame(people[1][0], f'43{id}["again"]')
+    driver.frame(people[0][0], f"43{id}[]")
+    assert driver.events_of(BroadcastAcked) == []
+    driver.frame(people[2][0], f'43{id}["C"]')
+    assert driver.events_of(BroadcastAcked) == [BroadcastAcked(io, id, ["B", None, "C"], ())]
+    driver.sleep(10)
+    assert len(driver.events_of(BroadcastAcked)) == 1
+
+
+def test_broadcast_acknowledgements_that_do_not_come() -> None:
+    core, driver, people = setting()
+    io = core.of("/")
+    id = io.to().emit_with_ack("q", timeout=5, now=0)
+    driver.drain()
+    driver.frame(people[1][0], f'43{id}["B"]')
+    driver.closed(people[0][0])
+    driver.sleep(5)
+    gone, _, third, fourth = (socket.id for _, socket in people)
+    assert driver.events_of(BroadcastAcked) == [
+        BroadcastAcked(io, id, ["B"], (gone, third, fourth))
+    ]
+    driver.frame(people[2][0], f'43{id}["late"]')
+    assert len(driver.events_of(BroadcastAcked)) == 1
+    assert core.statistics().timers < 50
+
+
+def test_broadcast_with_acknowledgements_to_nobody() -> None:
+    core, driver, _ = setting()
+    id = core.of("/").to("nobody").emit_with_ack("q", timeout=5, now=0)
+    driver.drain()
+    assert driver.events_of(BroadcastAcked) == [BroadcastAcked(core.of("/"), id, [], ())]
+
+
+def test_room_events() -> None:
+    core, driver = socket_driver(room_events=True)
+    (w, ann), (_, bob) = clients(driver, 2)
+    io = core.of("/")
+    driver.events.clear()
+    ann.join("r", "r")
+    bob.join("r")
+    ann.leave("r")
+    ann.leave("r")
+    driver.closed(w)
+    bob.leave("r")
+    driver.drain()
+    kinds = [event for event in driver.events if not isinstance(event, Disconnecting)]
+    assert kinds == [
+        RoomCreated(io, "r"),
+        RoomJoined(io, "r", ann.id),
+        RoomJoined(io, "r", bob.id),
+        RoomLeft(io, "r", ann.id),
+        RoomLeft(io, ann.id, ann.id),
+        RoomDeleted(io, ann.id),
+        Disconnected(ann, DisconnectReason.TRANSPORT_CLOSE, None),
+        RoomLeft(io, "r", bob.id),
+        RoomDeleted(io, "r"),
+    ]
