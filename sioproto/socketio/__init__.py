@@ -4,6 +4,7 @@ from sioproto.socketio._acks import Reply
 from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._config import ServerConfig
+from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
@@ -17,6 +18,7 @@ from sioproto.socketio._outputs import (
     Disconnected,
     Disconnecting,
     EventReceived,
+    NamespaceRequested,
     RoomCreated,
     RoomDeleted,
     RoomJoined,
@@ -53,6 +55,8 @@ __all__ = [
     "Handshake",
     "LocalAdapter",
     "Namespace",
+    "NamespaceRequest",
+    "NamespaceRequested",
     "Packet",
     "PacketType",
     "Reply",

@@ -24,6 +24,12 @@ class ServerConfig:
     max_pending_acks: int = 10_000
     """Most acknowledgements that one socket may owe the application."""
 
+    max_namespaces: int = 100
+    """Most namespaces that one client may be in, or wait for, at once."""
+    dynamic_namespaces: bool = False
+    """Whether the application is asked about namespaces that are not registered (SIO-NSP-05)."""
+    remove_empty_namespaces: bool = False
+    """Whether a namespace that was granted so goes when the last socket has left (SIO-NSP-12)."""
     room_events: bool = False
     """Whether ``RoomCreated``, ``RoomJoined``, ``RoomLeft`` and ``RoomDeleted`` are put out."""
 
@@ -33,5 +39,9 @@ class ServerConfig:
             self,
             max_attachments=(is_count(self.max_attachments), "a positive number"),
             max_pending_acks=(is_count(self.max_pending_acks), "a positive number"),
-            room_events=(isinstance(self.room_events, bool), "True or False"),
+            max_namespaces=(is_count(self.max_namespaces), "a positive number"),
+            **{
+                name: (isinstance(getattr(self, name), bool), "True or False")
+                for name in ("dynamic_namespaces", "remove_empty_namespaces", "room_events")
+            },
         )

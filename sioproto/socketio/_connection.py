@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from sioproto._errors import ClosedError, LocalProtocolError, RemoteProtocolError
+from sioproto._errors import ClosedError, LimitError, LocalProtocolError, RemoteProtocolError
 from sioproto.engineio._message import Message
 from sioproto.engineio._request import Request
 from sioproto.socketio._acks import Reply
@@ -19,6 +19,7 @@ from sioproto.socketio._outputs import (
     Disconnected,
     Disconnecting,
     EventReceived,
+    NamespaceRequested,
 )
 from sioproto.socketio._packet import MISSING, Packet, PacketType
 from sioproto.socketio._reasons import DisconnectReason
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
     from sioproto.socketio._namespace import Namespace
     from sioproto.socketio._server import SocketServer
     from sioproto.socketio._socket import Socket
+
+
+class NamespaceRequest:
+    """A client's wish to join a namespace that is not registered."""
+
+    __slots__ = ("auth", "connection", "name")
+
+    def __init__(self, connection: Connection, name: str, auth: Mapping[str, Any]) -> None:
+        self.connection = connection
+        self.name = name
+        self.auth = auth
+        """What the client sent along."""
+
+    def __repr__(self) -> str:
+        return f"<NamespaceRequest {self.name}>"
 
 
 class Connection:
@@ -57,7 +73,7 @@ class Connection:
         self._request = request
         self._decoder = Decoder(server.json, max_attachments=server.config.max_attachments)
         self._joined: dict[str, Socket] = {}
-        self._pending: dict[str, Socket] = {}
+        self._pending: dict[str, Socket | NamespaceRequest] = {}
         self._ended = False
         self._size = 0
         self._connect_by = now + server.config.connect_timeout
@@ -106,6 +122,11 @@ class Connection:
         if kind is PacketType.CONNECT:
             if socket is not None or packet.namespace in self._pending:
                 self._illegal("a second CONNECT for a namespace", "SIO-CONN-13", now)
+            elif len(self._joined) + len(self._pending) >= self.server.config.max_namespaces:
+                limit = LimitError(
+                    "too many namespaces", rule="SIO-CONN-18", limit="max_namespaces"
+                )
+                self.fail(DisconnectReason.FORCED_CLOSE, limit, now)
             else:
                 self._request_join(packet)
         elif kind is PacketType.CONNECT_ERROR:
@@ -131,15 +152,42 @@ class Connection:
     # Joining
 
     def _request_join(self, packet: Packet) -> None:
-        namespace = self.server.namespaces.get(packet.namespace)
-        if namespace is None:
-            self._send_error(packet.namespace, {"message": "Invalid namespace"})
-            return
         auth: Mapping[str, Any] = {} if packet.data is MISSING else packet.data
+        namespace = self.server.namespaces.get(packet.namespace)
+        if namespace is not None:
+            self._ask_to_join(namespace, auth)
+        elif self.server.config.dynamic_namespaces:
+            request = NamespaceRequest(self, packet.namespace, auth)
+            self._pending[packet.namespace] = request
+            self.server.put(NamespaceRequested(request))
+        else:
+            self._send_invalid(packet.namespace)
+
+    def _ask_to_join(self, namespace: Namespace, auth: Mapping[str, Any]) -> None:
         handshake = build_handshake(self._request, auth, self.server.wall_clock())
         socket = self.server.new_socket(namespace, self, handshake)
         self._pending[namespace.name] = socket
+        namespace.pending += 1
         self.server.put(ConnectRequested(socket))
+
+    def grant(self, request: NamespaceRequest) -> None:
+        """Register the namespace that the client asked for."""
+        self._take_request(request)
+        namespace = self.server.namespaces.get(request.name)
+        if namespace is None:
+            namespace = self.server.of(request.name)
+            namespace.dynamic = True
+        self._ask_to_join(namespace, request.auth)
+
+    def deny(self, request: NamespaceRequest) -> None:
+        """There is no such namespace (SIO-NSP-02)."""
+        self._take_request(request)
+        self._send_invalid(request.name)
+
+    def _take_request(self, request: NamespaceRequest) -> None:
+        if self._pending.get(request.name) is not request:
+            raise ClosedError(f"{request!r} is gone")
+        del self._pending[request.name]
 
     def accept(self, socket: Socket) -> None:
         """Let a socket in, and tell the client (SIO-CONN-02)."""
@@ -161,6 +209,7 @@ class Connection:
         self._take_pending(socket)
         socket.stop()
         self.send(messages)
+        self.server.vacated(socket.namespace)
 
     def _take_pending(self, socket: Socket) -> None:
         if self._joined.get(socket.namespace.name) is socket:
@@ -168,12 +217,13 @@ class Connection:
         if self._pending.get(socket.namespace.name) is not socket:
             raise ClosedError(f"{socket!r} is gone")
         del self._pending[socket.namespace.name]
+        socket.namespace.pending -= 1
 
     def _connect_reply(self, namespace: Namespace, payload: dict[str, str]) -> list[Message]:
         return namespace.encode(Packet(PacketType.CONNECT, namespace.name, payload))
 
-    def _send_error(self, namespace: str, payload: dict[str, str]) -> None:
-        packet = Packet(PacketType.CONNECT_ERROR, namespace, payload)
+    def _send_invalid(self, namespace: str) -> None:
+        packet = Packet(PacketType.CONNECT_ERROR, namespace, {"message": "Invalid namespace"})
         self.send(self.server.namespaces["/"].encode(packet))
 
     # Sending
@@ -216,10 +266,14 @@ class Connection:
         self._ended = True
         self._decoder.reset()
         self.server.deadlines.forget(self)
-        for socket in list(self._pending.values()):
-            socket.stop()
-            self.server.put(ConnectAbandoned(socket))
-        self._pending.clear()
+        pending, self._pending = self._pending, {}
+        for waiting in pending.values():
+            if isinstance(waiting, NamespaceRequest):
+                continue  # whoever answers it is told then
+            waiting.stop()
+            waiting.namespace.pending -= 1
+            self.server.put(ConnectAbandoned(waiting))
+            self.server.vacated(waiting.namespace)
         for socket in list(self._joined.values()):
             self._end(socket, reason, error)
 
@@ -230,3 +284,4 @@ class Connection:
         for ack in socket.stop():
             ack.lose(socket, "disconnect")
         self.server.put(Disconnected(socket, reason, error))
+        self.server.vacated(socket.namespace)

@@ -33,6 +33,10 @@ class Namespace:
         self._json = server.json
         self._sockets: dict[str, Socket] = {}
         self._last_ack_id = -1
+        self.dynamic = False
+        """Whether it was granted on request, rather than registered."""
+        self.pending = 0
+        """How many clients wait to be let in."""
         self.sockets: Mapping[str, Socket] = MappingProxyType(self._sockets)
         """The connected sockets by id, in order of connection. A live view."""
         observer = self if server.config.room_events else None

@@ -9,8 +9,19 @@ from sioproto.socketio._reasons import DisconnectReason
 
 if TYPE_CHECKING:
     from sioproto.socketio._acks import Reply
+    from sioproto.socketio._connection import NamespaceRequest
     from sioproto.socketio._namespace import Namespace
     from sioproto.socketio._socket import Socket
+
+
+@output
+class NamespaceRequested(Event):
+    """A client wants to join a namespace that is not registered.
+
+    Comes only if the configuration asks for it. Answer with ``server.grant(request)`` or ``deny``.
+    """
+
+    request: NamespaceRequest
 
 
 @output

@@ -16,7 +16,7 @@ from sioproto.engineio._request import Request
 from sioproto.engineio._server import EngineServer, EngineStatistics
 from sioproto.socketio._acks import PendingAck, PendingBroadcastAck
 from sioproto.socketio._config import ServerConfig
-from sioproto.socketio._connection import Connection
+from sioproto.socketio._connection import Connection, NamespaceRequest
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import Disconnected
@@ -142,6 +142,35 @@ class SocketServer(Generic[X]):
             namespace = self._namespaces[name] = Namespace(name, self)
         return namespace
 
+    def grant(self, request: NamespaceRequest) -> None:
+        """Answer ``NamespaceRequested``: register the namespace; ``ConnectRequested`` follows.
+
+        Raises:
+            ClosedError: the client has gone, or was answered before.
+        """
+        request.connection.grant(request)
+
+    def deny(self, request: NamespaceRequest) -> None:
+        """Answer ``NamespaceRequested``: there is no such namespace.
+
+        Raises:
+            ClosedError: the client has gone, or was answered before.
+        """
+        request.connection.deny(request)
+
+    def remove(self, name: str) -> None:
+        """Unregister a namespace.
+
+        Raises:
+            LocalProtocolError: it is the main one, or somebody is in it or waits to be let in.
+        """
+        namespace = self._namespaces.get(name)
+        if name == "/":
+            raise LocalProtocolError("the main namespace stays")
+        if namespace is not None and (namespace.sockets or namespace.pending):
+            raise LocalProtocolError(f"{namespace!r} is in use")
+        self._namespaces.pop(name, None)
+
     def accept(self, socket: Socket) -> None:
         """Answer ``ConnectRequested``: let the socket in.
 
@@ -223,6 +252,16 @@ class SocketServer(Generic[X]):
     ) -> Socket:
         """Make the socket of a client that wants to join."""
         return self._socket_class(self._new_id(), namespace, connection, handshake)
+
+    def vacated(self, namespace: Namespace) -> None:
+        """A client has left a namespace, or was not let in."""
+        if (
+            namespace.dynamic
+            and self.config.remove_empty_namespaces
+            and not namespace.sockets
+            and not namespace.pending
+        ):
+            self._namespaces.pop(namespace.name, None)
 
     # Inside
 

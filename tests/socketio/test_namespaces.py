@@ -1,0 +1,155 @@
+"""Namespaces that are granted on request, their removal, and their number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sioproto import ClosedError, LimitError, LocalProtocolError
+from sioproto.socketio import (
+    ConnectAbandoned,
+    Connected,
+    ConnectRequested,
+    Disconnected,
+    NamespaceRequest,
+    NamespaceRequested,
+    SocketServer,
+)
+from tests.harness import Driver, socket_driver
+
+
+def dynamic(**config: Any) -> tuple[SocketServer[str], Driver, list[NamespaceRequest]]:
+    """A server that is asked for namespaces, and the questions so far."""
+    core, driver = socket_driver(dynamic_namespaces=True, **config)
+    accept = driver.on_event
+    requests: list[NamespaceRequest] = []
+
+    def on_event(event: Any) -> None:
+        if isinstance(event, NamespaceRequested):
+            requests.append(event.request)
+        else:
+            accept(event)
+
+    driver.on_event = on_event
+    return core, driver, requests
+
+
+def test_namespace_is_granted() -> None:
+    core, driver, requests = dynamic()
+    w, _ = driver.open_websocket()
+    assert driver.frame(w, '40/dyn-1,{"k":1}') == []
+    (request,) = requests
+    assert (request.name, request.auth) == ("/dyn-1", {"k": 1})
+    core.grant(request)
+    driver.drain()
+    assert driver.frames[w][1:] == ['40/dyn-1,{"sid":"S1"}']
+    assert driver.events_of(Connected)[0].socket.handshake.auth == {"k": 1}
+    other, _ = driver.open_websocket()
+    assert driver.frame(other, "40/dyn-1,") == ['40/dyn-1,{"sid":"S2"}']
+    assert len(requests) == 1, "registered now"
+    with pytest.raises(ClosedError):
+        core.grant(request)
+
+
+def test_namespace_is_denied() -> None:
+    core, driver, requests = dynamic()
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40/x,")
+    core.deny(requests[0])
+    driver.drain()
+    assert driver.frames[w][1:] == ['44/x,{"message":"Invalid namespace"}']
+    assert list(core.namespaces) == ["/"]
+    driver.frame(w, "40/x,")
+    assert len(requests) == 2, "it may be asked for again"
+
+
+def test_two_first_joins_make_one_namespace() -> None:
+    core, driver, requests = dynamic()
+    people = [driver.open_websocket()[0] for _ in range(2)]
+    for w in people:
+        driver.frame(w, "40/x,")
+    for request in requests:
+        core.grant(request)
+    driver.drain()
+    core.of("/x").emit("hello")
+    driver.drain()
+    assert [driver.frames[w][-1] for w in people] == ['42/x,["hello"]'] * 2
+
+
+@pytest.mark.parametrize("packet", ["40/x,", '42/x,["e"]', "41/x,"])
+def test_undecided_namespace_is_not_joined(packet: str) -> None:
+    core, driver, requests = dynamic()
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40/x,")
+    driver.frame(w, packet)
+    assert w in driver.close_codes
+    for answer in (core.grant, core.deny):
+        with pytest.raises(ClosedError):
+            answer(requests[0])
+    assert driver.events_of(ConnectAbandoned) == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_empty_namespace_goes_if_it_was_granted(keep: bool) -> None:
+    core, driver, requests = dynamic(remove_empty_namespaces=not keep)
+    core.of("/static")
+    people = [driver.open_websocket()[0] for _ in range(2)]
+    for w in people:
+        driver.frame(w, "40/x,", "40/static,")
+        if w == people[0]:
+            core.grant(requests[0])
+            driver.drain()
+    driver.frame(people[0], "41/x,", "41/static,")
+    assert "/x" in core.namespaces
+    driver.closed(people[1])
+    assert ("/x" in core.namespaces) is keep
+    assert "/static" in core.namespaces
+    driver.frame(people[0], "40/x,")
+    assert len(requests) == (1 if keep else 2)
+
+
+def test_refused_candidate_leaves_no_namespace() -> None:
+    core, driver, requests = dynamic(remove_empty_namespaces=True)
+    driver.on_event = lambda event: (
+        requests.append(event.request) if isinstance(event, NamespaceRequested) else None
+    )
+    first, _ = driver.open_websocket()
+    second, _ = driver.open_websocket()
+    driver.frame(first, "40/x,")
+    core.grant(requests[0])
+    driver.drain()
+    driver.frame(second, "40/x,")
+    one, two = (event.socket for event in driver.events_of(ConnectRequested))
+    core.reject(one, "no")
+    assert "/x" in core.namespaces, "somebody waits"
+    driver.closed(second)
+    assert list(core.namespaces) == ["/"]
+    with pytest.raises(ClosedError):
+        core.accept(two)
+
+
+def test_removal_by_hand() -> None:
+    core, driver = socket_driver("/x")
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40/x,")
+    for name in ("/", "/x"):
+        with pytest.raises(LocalProtocolError):
+            core.remove(name)
+    driver.frame(w, "41/x,")
+    core.remove("/x")
+    core.remove("/x")
+    assert driver.frame(w, "40/x,") == ['44/x,{"message":"Invalid namespace"}']
+
+
+def test_namespaces_of_one_client_are_limited() -> None:
+    core, driver, _ = dynamic(max_namespaces=3)
+    core.of("/a")
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40", "40/a,", "40/b,")
+    assert w not in driver.close_codes
+    driver.frame(w, "40/c,")
+    assert w in driver.close_codes
+    details = driver.events_of(Disconnected)[0].details
+    assert isinstance(details, LimitError)
+    assert details.limit == "max_namespaces"
