@@ -32,6 +32,7 @@ from sioproto.socketio._packet import (
     encode_packet,
 )
 from sioproto.socketio._reasons import DisconnectReason
+from sioproto.socketio._recovery import KeptSocket, RecoveryConfig
 from sioproto.socketio._server import SocketServer, SocketStatistics
 from sioproto.socketio._socket import Socket, VolatileSender
 
@@ -53,12 +54,14 @@ __all__ = [
     "Disconnecting",
     "EventReceived",
     "Handshake",
+    "KeptSocket",
     "LocalAdapter",
     "Namespace",
     "NamespaceRequest",
     "NamespaceRequested",
     "Packet",
     "PacketType",
+    "RecoveryConfig",
     "Reply",
     "RoomCreated",
     "RoomDeleted",

@@ -56,6 +56,9 @@ class Adapter(Protocol):
     def rooms_of(self, id: str) -> KeysView[str]:
         """A live view of a socket's rooms."""
 
+    def emit(self, socket: Socket, packet: Packet) -> None:
+        """Send to one socket, which may be gone."""
+
     def broadcast(self, broadcast: Broadcast) -> list[Socket]:
         """Deliver to every recipient, once. Returns those that are here and got it."""
 
@@ -147,15 +150,23 @@ class LocalAdapter:
             ids = [id for id in ids if id not in excluded]
         return ids
 
+    def emit(self, socket: Socket, packet: Packet) -> None:
+        """Send to one socket. Nothing happens if it is gone (SIO-EVT-15)."""
+        messages = self._encode(packet)
+        if socket.connected:
+            socket.deliver(messages, packet)
+
     def broadcast(self, broadcast: Broadcast) -> list[Socket]:
         """Encode once, and append the same messages to every recipient's buffer (SIO-BC-09)."""
-        packet = broadcast.packet
-        messages = self._encode(packet)
+        return self.deliver(broadcast, self._encode(broadcast.packet))
+
+    def deliver(self, broadcast: Broadcast, messages: list[Message]) -> list[Socket]:
+        """Deliver what is encoded already."""
         sockets = [self._sockets[id] for id in self._select(broadcast.target)]
         if broadcast.volatile:
             sockets = [socket for socket in sockets if socket.writable]
         for socket in sockets:
-            socket.deliver(messages, packet)
+            socket.deliver(messages, broadcast.packet)
         return sockets
 
     def fetch(self, target: Target) -> list[Socket]:

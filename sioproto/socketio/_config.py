@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sioproto._config import check_config, check_seconds, is_count
+from sioproto.socketio._recovery import RecoveryConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,8 @@ class ServerConfig:
     """Whether the application is asked about namespaces that are not registered (SIO-NSP-05)."""
     remove_empty_namespaces: bool = False
     """Whether a namespace that was granted so goes when the last socket has left (SIO-NSP-12)."""
+    recovery: RecoveryConfig | None = None
+    """Whether clients that were cut off are recovered, and how (SIO-CSR-01)."""
     room_events: bool = False
     """Whether ``RoomCreated``, ``RoomJoined``, ``RoomLeft`` and ``RoomDeleted`` are put out."""
 
@@ -39,6 +42,10 @@ class ServerConfig:
             self,
             max_attachments=(is_count(self.max_attachments), "a positive number"),
             max_pending_acks=(is_count(self.max_pending_acks), "a positive number"),
+            recovery=(
+                self.recovery is None or isinstance(self.recovery, RecoveryConfig),
+                "a RecoveryConfig or None",
+            ),
             max_namespaces=(is_count(self.max_namespaces), "a positive number"),
             **{
                 name: (isinstance(getattr(self, name), bool), "True or False")

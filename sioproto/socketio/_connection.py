@@ -23,6 +23,7 @@ from sioproto.socketio._outputs import (
 )
 from sioproto.socketio._packet import MISSING, Packet, PacketType
 from sioproto.socketio._reasons import DisconnectReason
+from sioproto.socketio._recovery import RECOVERABLE, KeptSocket
 
 if TYPE_CHECKING:
     from sioproto.socketio._namespace import Namespace
@@ -165,7 +166,11 @@ class Connection:
 
     def _ask_to_join(self, namespace: Namespace, auth: Mapping[str, Any]) -> None:
         handshake = build_handshake(self._request, auth, self.server.wall_clock())
-        socket = self.server.new_socket(namespace, self, handshake)
+        kept = None
+        recovery = namespace.recovery
+        if recovery is not None:
+            kept = recovery.restore(auth.get("pid"), auth.get("offset"))
+        socket = self.server.new_socket(namespace, self, handshake, kept)
         self._pending[namespace.name] = socket
         namespace.pending += 1
         self.server.put(ConnectRequested(socket))
@@ -197,8 +202,15 @@ class Connection:
         self._connect_by = inf  # and never armed again (SIO-CONN-06)
         self._rearm()
         namespace.add(socket)
+        missed = socket.take_missed()
         early = socket.start()
-        self.send(self._connect_reply(namespace, {"sid": socket.id}) + early)
+        reply = {"sid": socket.id}
+        if namespace.recovery is not None and socket.pid is not None:
+            reply["pid"] = socket.pid
+            namespace.recovery.start()
+            self.server.deadlines.moved(namespace.recovery)
+        # What was missed comes first: clients take it for what they got before (SIO-CSR-12).
+        self.send([*missed, *self._connect_reply(namespace, reply), *early])
         self.server.put(Connected(socket))
 
     def reject(self, socket: Socket, message: str, data: Any) -> None:
@@ -270,6 +282,8 @@ class Connection:
         for waiting in pending.values():
             if isinstance(waiting, NamespaceRequest):
                 continue  # whoever answers it is told then
+            if waiting.recovered:
+                _keep(waiting)  # it never got what it missed
             waiting.stop()
             waiting.namespace.pending -= 1
             self.server.put(ConnectAbandoned(waiting))
@@ -280,8 +294,16 @@ class Connection:
     def _end(self, socket: Socket, reason: DisconnectReason, error: Exception | None) -> None:
         del self._joined[socket.namespace.name]
         socket.namespace.discard(socket)
+        if reason in RECOVERABLE:
+            _keep(socket)
         self.server.put(Disconnecting(socket, reason, error))
         for ack in socket.stop():
             ack.lose(socket, "disconnect")
         self.server.put(Disconnected(socket, reason, error))
         self.server.vacated(socket.namespace)
+
+
+def _keep(socket: Socket) -> None:
+    recovery = socket.namespace.recovery
+    if recovery is not None and socket.pid is not None:
+        recovery.keep(KeptSocket(socket.id, socket.pid, tuple(socket.rooms), socket.data))

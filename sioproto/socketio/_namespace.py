@@ -13,6 +13,7 @@ from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._outputs import RoomCreated, RoomDeleted, RoomJoined, RoomLeft
 from sioproto.socketio._packet import RESERVED_EVENTS, Packet, PacketType, encode_packet
+from sioproto.socketio._recovery import RecoveringAdapter
 from sioproto.socketio._socket import Socket
 
 if TYPE_CHECKING:
@@ -40,7 +41,16 @@ class Namespace:
         self.sockets: Mapping[str, Socket] = MappingProxyType(self._sockets)
         """The connected sockets by id, in order of connection. A live view."""
         observer = self if server.config.room_events else None
-        self.adapter: Adapter = LocalAdapter(self._sockets, self.encode, observer)
+        recovery = server.config.recovery
+        self.recovery: RecoveringAdapter | None = None
+        """What keeps the sockets that were cut off, if any are kept."""
+        self.adapter: Adapter
+        if recovery is None:
+            self.adapter = LocalAdapter(self._sockets, self.encode, observer)
+        else:
+            self.adapter = self.recovery = RecoveringAdapter(
+                self._sockets, self.encode, observer, recovery
+            )
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}, {len(self._sockets)} sockets>"

@@ -11,6 +11,7 @@ from sioproto._deadlines import Deadlines
 from sioproto._errors import LocalProtocolError
 from sioproto._json import JsonCodec, StrictJson
 from sioproto._output import Output, output
+from sioproto.engineio._message import Message
 from sioproto.engineio._outputs import MessageReceived, SessionClosed, SessionOpened, X
 from sioproto.engineio._request import Request
 from sioproto.engineio._server import EngineServer, EngineStatistics
@@ -21,6 +22,7 @@ from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import Disconnected
 from sioproto.socketio._reasons import DisconnectReason
+from sioproto.socketio._recovery import KeptSocket, RecoveringAdapter
 from sioproto.socketio._socket import Socket
 
 
@@ -34,6 +36,9 @@ class SocketStatistics:
     timers: int
     """Entries in the deadline heap, superseded ones included."""
     engine: EngineStatistics
+
+
+Timed = Connection | PendingAck | PendingBroadcastAck | RecoveringAdapter
 
 
 class SocketServer(Generic[X]):
@@ -65,7 +70,7 @@ class SocketServer(Generic[X]):
         self.config = config or ServerConfig()
         self.json = json or StrictJson()
         self.wall_clock = wall_clock
-        self.deadlines: Deadlines[Connection | PendingAck | PendingBroadcastAck] = Deadlines()
+        self.deadlines: Deadlines[Timed] = Deadlines()
         self._new_id = new_id
         self._socket_class = socket_class
         self._connections: dict[str, Connection] = {}
@@ -248,10 +253,20 @@ class SocketServer(Generic[X]):
         self.engine.notify()
 
     def new_socket(
-        self, namespace: Namespace, connection: Connection, handshake: Handshake
+        self,
+        namespace: Namespace,
+        connection: Connection,
+        handshake: Handshake,
+        kept: tuple[KeptSocket, list[Message]] | None,
     ) -> Socket:
-        """Make the socket of a client that wants to join."""
-        return self._socket_class(self._new_id(), namespace, connection, handshake)
+        """Make the socket of a client that wants to join, like the one that was kept if any was."""
+        id = self._new_id() if kept is None else kept[0].id
+        socket = self._socket_class(id, namespace, connection, handshake)
+        if kept is not None:
+            socket.resume(*kept)
+        elif namespace.recovery is not None:
+            socket.make_recoverable(self._new_id())
+        return socket
 
     def vacated(self, namespace: Namespace) -> None:
         """A client has left a namespace, or was not let in."""

@@ -17,6 +17,7 @@ from sioproto.socketio._packet import Packet, PacketType
 if TYPE_CHECKING:
     from sioproto.socketio._connection import Connection
     from sioproto.socketio._namespace import Namespace
+    from sioproto.socketio._recovery import KeptSocket
 
 _WRITABLE = ("data",)
 
@@ -44,7 +45,10 @@ class Socket:
         "_early",
         "_handshake",
         "_id",
+        "_missed",
         "_namespace",
+        "_pid",
+        "_recovered",
         "_rooms",
         "_state",
         "data",
@@ -65,6 +69,9 @@ class Socket:
         self._early: list[Message] = []
         # Rooms live in the adapter while the socket is connected; before and after, here.
         self._rooms: dict[str, None] = {}
+        self._recovered = False
+        self._missed: list[Message] = []
+        self._pid: str | None = None
         self.data = {}
 
     def __repr__(self) -> str:
@@ -115,6 +122,16 @@ class Socket:
         return self._state is SocketState.CONNECTED
 
     @property
+    def pid(self) -> str | None:
+        """The private id that lets its client come back, if it may. A secret (SIO-CSR-02)."""
+        return self._pid
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it is the continuation of a socket that was cut off (SIO-CSR-11)."""
+        return self._recovered
+
+    @property
     def rooms(self) -> KeysView[str]:
         """Its rooms, in order of joining: its own room from the start (SIO-ROOM-01).
 
@@ -157,7 +174,11 @@ class Socket:
             and
                 attachments.
         """
-        self._send(self._namespace.event(name, args))
+        packet = self._namespace.event(name, args)
+        if self._state is SocketState.CONNECTING:
+            self._send(packet)
+        else:
+            self._namespace.adapter.emit(self, packet)
 
     def emit_with_ack(self, name: str | int | float, *args: Any, timeout: float, now: float) -> int:
         """Emit an event that asks for an acknowledgement.
@@ -254,6 +275,23 @@ class Socket:
             self._connection.disconnect(self)
 
     # What the connection asks of it
+
+    def make_recoverable(self, pid: str) -> None:
+        """Its client may come back."""
+        self._pid = pid
+
+    def resume(self, kept: KeptSocket, missed: list[Message]) -> None:
+        """It continues a socket that was cut off."""
+        self._pid = kept.pid
+        self.data = kept.data
+        self._rooms = dict.fromkeys(kept.rooms)
+        self._recovered = True
+        self._missed = missed
+
+    def take_missed(self) -> list[Message]:
+        """What was sent while it was cut off."""
+        missed, self._missed = self._missed, []
+        return missed
 
     def start(self) -> list[Message]:
         """It is accepted. Returns what was emitted before."""

@@ -1,0 +1,246 @@
+"""Connection state recovery: a client that comes back in time finds its socket as it left it.
+
+What was sent to everybody or to somebody is kept for a while, under offsets that clients get along
+with each event. A socket that was cut off is kept for as long: its id, its rooms, its data. Whoever
+returns with the private id of such a socket and the last offset that it saw gets what it missed.
+
+Nothing here knows the time of a command. The log is cut by a clock that ticks now and then: what
+came since the last tick counts as having come at this one, so that nothing is dropped too early.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from sioproto._config import check_config, check_seconds, is_count
+from sioproto.engineio._message import Message
+from sioproto.socketio._adapter import Broadcast, LocalAdapter, RoomObserver, Target
+from sioproto.socketio._packet import Packet
+from sioproto.socketio._reasons import DisconnectReason
+
+if TYPE_CHECKING:
+    from sioproto.socketio._socket import Socket
+
+RECOVERABLE = (
+    DisconnectReason.TRANSPORT_CLOSE,
+    DisconnectReason.TRANSPORT_ERROR,
+    DisconnectReason.PING_TIMEOUT,
+    DisconnectReason.SERVER_SHUTTING_DOWN,
+    DisconnectReason.FORCED_CLOSE,
+    DisconnectReason.FORCED_SERVER_CLOSE,
+)
+"""Reasons after which a socket is kept (SIO-CSR-07): nobody meant it to end."""
+
+TICKS = 8
+"""So often in the time that a socket is kept, the clock ticks."""
+
+ENTRY_OVERHEAD = 500
+"""What an entry of the log counts for besides its messages."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecoveryConfig:
+    """How long, and how much, is kept.
+
+    Raises:
+        ValueError: a field makes no sense; the message names it.
+    """
+
+    max_disconnection_duration: float = 120.0
+    """Seconds that a socket and the events it may have missed are kept, at least; up to an eighth
+    more."""
+    skip_middlewares: bool = True
+    """Whether a socket that was recovered skips the middleware (SIO-CSR-11). For the runtime."""
+    max_log: int = 16_000_000
+    """Most characters and bytes of events that are kept for one namespace. Then the oldest go, and
+    whoever has not seen them cannot be recovered."""
+    max_sockets: int = 10_000
+    """Most sockets that are kept for one namespace. Then the oldest go."""
+
+    def __post_init__(self) -> None:
+        check_seconds(self, "max_disconnection_duration")
+        check_config(
+            self,
+            skip_middlewares=(isinstance(self.skip_middlewares, bool), "True or False"),
+            max_log=(is_count(self.max_log), "a positive number of characters and bytes"),
+            max_sockets=(is_count(self.max_sockets), "a positive number"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSocket:
+    """What is kept of a socket."""
+
+    id: str
+    pid: str
+    rooms: tuple[str, ...]
+    data: Any
+
+
+class _Entry:
+    __slots__ = ("messages", "number", "only", "size", "target", "until")
+
+    def __init__(
+        self, number: int, messages: list[Message], target: Target, only: str | None
+    ) -> None:
+        self.number = number
+        self.messages = messages
+        self.target = target
+        self.only = only
+        self.size = ENTRY_OVERHEAD + sum(message.size for message in messages)
+        self.until = inf
+
+    def is_for(self, kept: KeptSocket) -> bool:
+        """Whether the socket would have got it (SIO-CSR-13)."""
+        if self.only is not None:
+            return self.only == kept.id
+        target = self.target
+        return (
+            (not target.rooms or any(room in kept.rooms for room in target.rooms))
+            and not any(room in kept.rooms for room in target.except_rooms)
+            and kept.id not in target.except_ids
+        )
+
+
+class RecoveringAdapter(LocalAdapter):
+    """A local adapter that keeps what was sent and who was cut off.
+
+    Args:
+        sockets: the connected sockets of the namespace, a live mapping.
+        encode: turns a packet into messages that recipients can share.
+        observer: is told of changes of rooms; None if nobody cares.
+        config: how long and how much is kept.
+    """
+
+    def __init__(
+        self,
+        sockets: Mapping[str, Socket],
+        encode: Callable[[Packet], list[Message]],
+        observer: RoomObserver | None,
+        config: RecoveryConfig,
+    ) -> None:
+        super().__init__(sockets, encode, observer)
+        self.config = config
+        self.deadline = self.wake_at = inf
+        self._log: deque[_Entry] = deque()
+        self._log_size = 0
+        self._stamped = 0  # so many entries at the start of the log know until when they are kept
+        self._last = 0
+        self._dropped = 0  # everything up to this number has been dropped
+        self._kept: dict[str, tuple[KeptSocket, float]] = {}
+        self._kept_ids: dict[str, None] = {}
+
+    # Sending
+
+    def emit(self, socket: Socket, packet: Packet) -> None:
+        """Send to one socket, or keep it for the socket if that was cut off."""
+        if packet.id is not None:
+            super().emit(socket, packet)
+        elif socket.connected or socket.id in self._kept_ids:
+            messages = self._remember(packet, Target(), socket.id)
+            if socket.connected:
+                socket.deliver(messages, packet)
+
+    def broadcast(self, broadcast: Broadcast) -> list[Socket]:
+        """Deliver to every recipient, once, and keep it for those who are cut off."""
+        if broadcast.volatile or broadcast.packet.id is not None:
+            return super().broadcast(broadcast)  # not recoverable (SIO-CSR-05)
+        messages = self._remember(broadcast.packet, broadcast.target, None)
+        return self.deliver(broadcast, messages)
+
+    def _remember(self, packet: Packet, target: Target, only: str | None) -> list[Message]:
+        number = self._last + 1
+        packet.data.append(_offset(number))  # the event's last argument (SIO-CSR-03)
+        messages = self._encode(packet)
+        self._last = number
+        entry = _Entry(number, messages, target, only)
+        self._log.append(entry)
+        self._log_size += entry.size
+        while self._log_size > self.config.max_log:
+            self._drop_oldest()
+        return messages
+
+    def _drop_oldest(self) -> None:
+        entry = self._log.popleft()
+        self._log_size -= entry.size
+        self._dropped = entry.number
+        self._stamped = max(0, self._stamped - 1)
+
+    # Cutting off and coming back
+
+    def keep(self, kept: KeptSocket) -> None:
+        """A socket was cut off."""
+        self._kept[kept.pid] = (kept, inf)
+        self._kept_ids[kept.id] = None
+        if len(self._kept) > self.config.max_sockets:
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, pid: str) -> KeptSocket:
+        kept, _ = self._kept.pop(pid)
+        del self._kept_ids[kept.id]
+        return kept
+
+    def restore(self, pid: object, offset: object) -> tuple[KeptSocket, list[Message]] | None:
+        """A client says that it was cut off. Each private id is good for one return.
+
+        Returns:
+            The socket and the messages that it missed, or None if it is not known (any more), or
+            some of what it missed is gone.
+        """
+        if not isinstance(pid, str) or not isinstance(offset, str) or pid not in self._kept:
+            return None
+        seen = _number(offset)
+        if seen is None or not self._dropped <= seen <= self._last:
+            return None
+        kept = self._forget(pid)
+        missed: list[Message] = []
+        for entry in self._log:
+            if entry.number > seen and entry.is_for(kept):
+                missed += entry.messages
+        return kept, missed
+
+    # Time
+
+    def start(self) -> None:
+        """Somebody is here: let the clock tick, at once and then from time to time."""
+        if self.deadline == inf:
+            self.deadline = -inf
+
+    def handle_timeout(self, now: float) -> None:
+        """The clock ticks."""
+        until = now + self.config.max_disconnection_duration
+        while self._log and self._log[0].until <= now:
+            self._drop_oldest()
+        for pid, (kept, kept_until) in list(self._kept.items()):
+            if kept_until <= now:
+                self._forget(pid)
+            elif kept_until == inf:
+                self._kept[pid] = (kept, until)
+        for index in range(self._stamped, len(self._log)):
+            self._log[index].until = until
+        self._stamped = len(self._log)
+        idle = not self._log and not self._kept and not self._sockets
+        tick = self.config.max_disconnection_duration / TICKS
+        self.deadline = inf if idle else now + tick
+
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def _offset(number: int) -> str:
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text
+
+
+def _number(offset: str) -> int | None:
+    """What an offset stands for; None if it is none of ours."""
+    if not 0 < len(offset) <= 12 or any(digit not in _DIGITS for digit in offset):
+        return None
+    return int(offset, 36)
