@@ -300,7 +300,7 @@ def test_recovery_that_is_cut_off_too() -> None:
 
 
 def test_offset_costs_nothing_if_the_event_cannot_be_sent() -> None:
-    core, driver = recovering()
+    _, driver = recovering()
     client = Client(driver)
     with pytest.raises(LocalProtocolError):
         client.socket.emit("a", {1})
