@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sioproto._app._config import AppConfig
 from sioproto._app._runtime import Event, Runtime
 
@@ -17,10 +19,21 @@ class Backlog:
     that awaits an acknowledgement, runs into ``max_input``.
     """
 
-    __slots__ = ("_awaiting", "_closed", "_config", "_gate", "_held", "_over", "_runtime", "users")
+    __slots__ = (
+        "_awaiting",
+        "_closed",
+        "_config",
+        "_gate",
+        "_held",
+        "_hold",
+        "_over",
+        "_runtime",
+        "users",
+    )
 
-    def __init__(self, runtime: Runtime, config: AppConfig) -> None:
+    def __init__(self, runtime: Runtime, config: AppConfig, hold: Callable[[bool], None]) -> None:
         self._runtime = runtime
+        self._hold = hold
         self._config = config
         self._held = 0
         self._awaiting = 0
@@ -56,11 +69,17 @@ class Backlog:
         return self.congested
 
     async def wait(self) -> None:
-        """Wait until the client may be read."""
-        while self.congested:
-            if self._gate is None:
-                self._gate = self._runtime.event()
-            await self._gate.wait()
+        """Wait until the client may be read. Meanwhile its heartbeat is not held against it."""
+        if not self.congested:
+            return
+        self._hold(True)
+        try:
+            while self.congested:
+                if self._gate is None:
+                    self._gate = self._runtime.event()
+                await self._gate.wait()
+        finally:
+            self._hold(False)
 
     def acknowledgement_awaited(self) -> None:
         """A handler waits for what only reading can bring."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sioproto._app._backlog import Backlog
@@ -12,7 +13,7 @@ from sioproto._app._config import AppConfig
 from sioproto._app._runtime import Event, Runtime
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto._output import Output
-from sioproto.engineio import Request
+from sioproto.engineio import EngineServer, Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -155,7 +156,8 @@ class Application:
         """The backlog of a client, for one more task."""
         backlog = self._backlogs.get(sid)
         if backlog is None:
-            backlog = self._backlogs[sid] = Backlog(self.runtime, self.app_config)
+            backlog = Backlog(self.runtime, self.app_config, partial(self._hold, sid))
+            self._backlogs[sid] = backlog
         backlog.users += 1
         return backlog
 
@@ -165,7 +167,17 @@ class Application:
         if not backlog.users and self._backlogs.get(sid) is backlog:
             del self._backlogs[sid]
 
+    def engine(self) -> EngineServer[Any]:
+        """The engine of the core, or the core itself."""
+        raise NotImplementedError
+
     # Inside
+
+    def _hold(self, sid: str, held: bool) -> None:
+        if held:
+            self.engine().hold(sid, now=self.now())
+        else:
+            self.engine().resume(sid, now=self.now())
 
     def _wake(self) -> None:
         if self._wake_driver is not None:

@@ -19,6 +19,13 @@ async def invoke(function: Callable[..., Any], *args: Any) -> Any:
     return result
 
 
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it returns something to wait for, as far as can be told beforehand."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        type(function).__call__
+    )
+
+
 def arity(function: Callable[..., Any]) -> tuple[int, float]:
     """The least and the greatest number of positional arguments that a function takes."""
     if type(function) is FunctionType and not function.__kwdefaults__:
@@ -45,10 +52,12 @@ def arity(function: Callable[..., Any]) -> tuple[int, float]:
 class Listener:
     """A function that listens, and how many arguments fit it."""
 
-    __slots__ = ("function", "least", "most")
+    __slots__ = ("function", "least", "most", "once", "spent")
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], *, once: bool = False) -> None:
         self.function = function
+        self.once = once
+        self.spent = False
         self.least, self.most = arity(function)
 
     def fits(self, count: int) -> bool:

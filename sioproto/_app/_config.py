@@ -24,6 +24,12 @@ class AppConfig:
     """
     max_input: int = 16_000_000
     """Past so many, a client that still gets something through loses its session."""
+    middleware_timeout: float = 30.0
+    """Longest time, in seconds, for the middleware of one client that wants to join, together.
+
+    Past it the client is refused. At the core's ``connect_timeout`` a client that is in no
+    namespace loses its connection without an answer, so stay below.
+    """
     disconnecting_timeout: float = 10.0
     """Longest time, in seconds, for the ``disconnecting`` handlers of a socket together."""
 
@@ -36,4 +42,4 @@ class AppConfig:
                 "a number of characters and bytes, at least pause_input",
             ),
         )
-        check_seconds(self, "disconnecting_timeout")
+        check_seconds(self, "middleware_timeout", "disconnecting_timeout")

@@ -136,6 +136,10 @@ class EngineApplication(Application):
         """Count what is held. Takes time in proportion to the number of sessions."""
         return self.core.statistics()
 
+    def engine(self) -> EngineCore[Any]:
+        """The core itself."""
+        return self.core
+
     def buffered(self, sid: str) -> int:
         """How much waits for a client to fetch it."""
         return self.core.buffered(sid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
+from sioproto._app._listeners import Listeners
 from sioproto._app._socket import Socket
 from sioproto._errors import LocalProtocolError
 from sioproto.socketio import BroadcastOperator
@@ -22,7 +23,7 @@ class Namespace:
     def __init__(self, core: CoreNamespace) -> None:
         self._core = core
         self.middlewares: list[Callable[[Socket], Any]] = []
-        self.connection_listeners: list[Callable[[Socket], Any]] = []
+        self.listeners = Listeners()
 
     def __repr__(self) -> str:
         return repr(self._core)
@@ -52,11 +53,26 @@ class Namespace:
         Raises:
             LocalProtocolError: another name. Events of clients are listened to on their sockets.
         """
+        return self._listen(name, once=False)
+
+    def once(self, name: str) -> Callable[[F], F]:
+        """Decorator, ``once("connection")``: like ``on``, but for the next client only.
+
+        Raises:
+            LocalProtocolError: another name.
+        """
+        return self._listen(name, once=True)
+
+    def off(self, name: str, function: Callable[..., Any] | None = None) -> None:
+        """Stop calling a function for clients that join from now on, or all functions."""
+        self.listeners.remove(name, function)
+
+    def _listen(self, name: str, *, once: bool) -> Callable[[F], F]:
         if name != "connection":
             raise LocalProtocolError(f'a namespace has one event, "connection", not {name!r}')
 
         def register(function: F) -> F:
-            self.connection_listeners.append(function)
+            self.listeners.add(name, function, once=once)
             return function
 
         return register
@@ -68,6 +84,14 @@ class Namespace:
             LocalProtocolError: the name is reserved, or the arguments cannot be expressed.
         """
         self._core.emit(name, *args)
+
+    def send(self, *args: Any) -> None:
+        """Emit an event named ``message`` to every socket in the namespace (SIO-EVT-07).
+
+        Raises:
+            LocalProtocolError: as for ``emit``.
+        """
+        self._core.emit("message", *args)
 
     def to(self, *rooms: str) -> BroadcastOperator:
         """Everybody in these rooms."""

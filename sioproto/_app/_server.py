@@ -106,9 +106,21 @@ class SocketApplication(Application):
         """Decorator: see :meth:`Namespace.on`."""
         return self._root.on(name)
 
+    def once(self, name: str) -> Callable[[F], F]:
+        """Decorator: see :meth:`Namespace.once`."""
+        return self._root.once(name)
+
+    def off(self, name: str, function: Callable[..., Any] | None = None) -> None:
+        """See :meth:`Namespace.off`."""
+        self._root.off(name, function)
+
     def emit(self, name: str | int | float, *args: Any) -> None:
         """Emit an event to every socket in ``/``: see :meth:`Namespace.emit`."""
         self._root.emit(name, *args)
+
+    def send(self, *args: Any) -> None:
+        """Emit an event named ``message`` to every socket in ``/``: see :meth:`Namespace.send`."""
+        self._root.send(*args)
 
     def to(self, *rooms: str) -> BroadcastOperator:
         """Everybody in these rooms of ``/``."""
@@ -132,6 +144,10 @@ class SocketApplication(Application):
     def has_error_hook(self) -> bool:
         """Whether exceptions of handlers go to a hook."""
         return self._error_hook is not None
+
+    def engine(self) -> engineio.EngineServer[Any]:
+        """The engine of the core."""
+        return self.core.engine
 
     def buffered(self, sid: str) -> int:
         """How much waits for a client to fetch it."""

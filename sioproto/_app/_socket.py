@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, KeysView
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sioproto._app._calling import Listener
+from sioproto._app._calling import Listener, is_async
 from sioproto._app._inbox import Inbox
+from sioproto._app._listeners import Listeners
 from sioproto._app._runtime import Event
 from sioproto._errors import AckTimeout, ClosedError, LocalProtocolError
 from sioproto.socketio import (
@@ -15,12 +16,16 @@ from sioproto.socketio import (
     AckReceived,
     Disconnecting,
     EventReceived,
+    Packet,
+    PacketType,
 )
 from sioproto.socketio import Socket as CoreSocket
+from sioproto.socketio._socket import SocketState
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
     from sioproto._app._server import SocketApplication
+    from sioproto.engineio._message import Message
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,10 +47,13 @@ class Socket(CoreSocket):
         "_end",
         "_gone",
         "_inbox",
+        "_incoming",
         "_iterated",
         "_last_rooms",
         "_listeners",
         "_listening",
+        "_middlewares",
+        "_outgoing",
         "_requests",
     )
 
@@ -57,7 +65,11 @@ class Socket(CoreSocket):
     _iterated: bool
     _listening: bool
     _last_rooms: dict[str, None] | None
-    _listeners: dict[str | int | float, list[Listener]]
+    _listeners: Listeners
+    # Tuples, so that whoever is calling these functions is not disturbed by changes.
+    _middlewares: tuple[Callable[[EventReceived], Any], ...]
+    _incoming: tuple[Listener, ...]
+    _outgoing: tuple[Callable[..., Any], ...]
     _requests: dict[int, _Waiter]
 
     # What users call
@@ -79,16 +91,123 @@ class Socket(CoreSocket):
         Raises:
             LocalProtocolError: another reserved name, or the events are taken by iteration.
         """
-        if name in RESERVED_EVENTS and name not in LIFECYCLE:
-            raise LocalProtocolError(f'"{name}" is a reserved event name')
-        if self._iterated and name not in LIFECYCLE:
-            raise LocalProtocolError("the events of this socket are taken by iteration")
+        return self._listen(name, once=False)
 
-        def register(function: F) -> F:
-            self._listeners.setdefault(name, []).append(Listener(function))
-            return function
+    def once(self, name: str | int | float) -> Callable[[F], F]:
+        """Decorator: like ``on``, but call the function for the next event of this name only.
 
-        return register
+        Raises:
+            LocalProtocolError: as for ``on``.
+        """
+        return self._listen(name, once=True)
+
+    def off(self, name: str | int | float, function: Callable[..., Any] | None = None) -> None:
+        """Stop calling a function for events of this name, or all functions.
+
+        The event that is being handled is not affected. Does nothing if nobody listens.
+        """
+        self._listeners.remove(name, function)
+
+    def use(self, middleware: F) -> F:
+        """Decorator: call ``middleware(event)``, plain or async, for each event of this client.
+
+        All run in order, after the catch-alls and before the listeners. They may change the
+        ``name`` and the ``args`` of the event for those that follow, and acknowledge it by its
+        ``reply``, which is None if the client asked for no acknowledgement.
+
+        Raising ``ConnectionRefused`` refuses the event, not the client: no listener sees it, and
+        nothing is sent, not even an acknowledgement (SIO-EVT-12). The refusal goes to the
+        ``on_error`` hook, if there is one. Any other exception is treated like that of a listener.
+
+        Raises:
+            LocalProtocolError: the events are taken by iteration.
+        """
+        self._refuse_if_iterated()
+        self._middlewares = (*self._middlewares, middleware)
+        return middleware
+
+    # Catch-alls
+
+    def on_any(self, function: F) -> F:
+        """Decorator: call ``function(name, *args)``, plain or async, for each event that comes in.
+
+        Before any middleware and listener, and also if nobody listens to it; not for
+        acknowledgements, nor for the end.
+
+        Raises:
+            LocalProtocolError: the events are taken by iteration.
+        """
+        self._refuse_if_iterated()
+        self._incoming = (*self._incoming, Listener(function))
+        return function
+
+    def prepend_any(self, function: F) -> F:
+        """Decorator: like ``on_any``, but before those that are there already.
+
+        Raises:
+            LocalProtocolError: as for ``on_any``.
+        """
+        self._refuse_if_iterated()
+        self._incoming = (Listener(function), *self._incoming)
+        return function
+
+    def off_any(self, function: Callable[..., Any] | None = None) -> None:
+        """Stop calling a function for each event that comes in, or all functions."""
+        self._incoming = tuple(
+            each for each in self._incoming if function not in (None, each.function)
+        )
+
+    def on_any_outgoing(self, function: F) -> F:
+        """Decorator: call ``function(name, *args)`` for each event that goes out to this client.
+
+        It is called at once, inside ``emit``, for broadcasts too, and also for what is emitted
+        before the client is let in; not for acknowledgements. What it raises is treated like an
+        exception of a handler, and hinders neither the event nor whoever emits it.
+
+        Raises:
+            LocalProtocolError: the function is async.
+        """
+        self._outgoing = (*self._outgoing, _plain(function))
+        return function
+
+    def prepend_any_outgoing(self, function: F) -> F:
+        """Decorator: like ``on_any_outgoing``, but before those that are there already.
+
+        Raises:
+            LocalProtocolError: the function is async.
+        """
+        self._outgoing = (_plain(function), *self._outgoing)
+        return function
+
+    def off_any_outgoing(self, function: Callable[..., Any] | None = None) -> None:
+        """Stop calling a function for each event that goes out, or all functions."""
+        self._outgoing = tuple(each for each in self._outgoing if function not in (None, each))
+
+    def deliver(self, messages: list[Message], packet: Packet) -> None:
+        """Send what is encoded already, and let the catch-alls see it."""
+        if (
+            self._outgoing
+            and packet.type is PacketType.EVENT
+            and self._state is not SocketState.DISCONNECTED
+        ):
+            for function in self._outgoing:
+                try:
+                    function(*packet.data)
+                except Exception as error:
+                    # Whoever emits may be a handler of another client, in the middle of a
+                    # broadcast.
+                    self._app.runtime.spawn(self._app.failed, error, self)
+        super().deliver(messages, packet)
+
+    # Sending, and waiting
+
+    def send(self, *args: Any) -> None:
+        """Emit an event named ``message`` (SIO-EVT-07).
+
+        Raises:
+            LocalProtocolError: as for ``emit``.
+        """
+        self.emit("message", *args)
 
     def __aiter__(self) -> AsyncIterator[EventReceived]:
         """Take the events one by one, until the socket is disconnected and all are taken.
@@ -97,9 +216,10 @@ class Socket(CoreSocket):
         iterator to a task of its own. Events that are not taken count as untaken input.
 
         Raises:
-            LocalProtocolError: events are taken by listeners.
+            LocalProtocolError: events are taken by listeners, middleware or catch-alls.
         """
-        if any(name not in LIFECYCLE for name in self._listeners):
+        listened = any(name not in LIFECYCLE for name in self._listeners.names())
+        if listened or self._incoming or self._middlewares:
             raise LocalProtocolError("the events of this socket are taken by listeners")
         if self._listening:
             raise LocalProtocolError("iterate before the handlers of `connection` have returned")
@@ -172,6 +292,22 @@ class Socket(CoreSocket):
         """
         return super().rooms if self._last_rooms is None else self._last_rooms.keys()
 
+    def _listen(self, name: str | int | float, *, once: bool) -> Callable[[F], F]:
+        if name not in LIFECYCLE:
+            if name in RESERVED_EVENTS:
+                raise LocalProtocolError(f'"{name}" is a reserved event name')
+            self._refuse_if_iterated()
+
+        def register(function: F) -> F:
+            self._listeners.add(name, function, once=once)
+            return function
+
+        return register
+
+    def _refuse_if_iterated(self) -> None:
+        if self._iterated:
+            raise LocalProtocolError("the events of this socket are taken by iteration")
+
     # What its application calls
 
     def _attach(self, app: SocketApplication, backlog: Backlog) -> None:
@@ -184,7 +320,10 @@ class Socket(CoreSocket):
         self._iterated = False
         self._listening = False
         self._last_rooms = None
-        self._listeners = {}
+        self._listeners = Listeners()
+        self._middlewares = ()
+        self._incoming = ()
+        self._outgoing = ()
         self._requests = {}
 
     def _acknowledged(self, out: AckReceived) -> None:
@@ -211,6 +350,12 @@ class Socket(CoreSocket):
 
     def _forget_rooms(self) -> None:
         self._last_rooms = {}
+
+
+def _plain(function: F) -> F:
+    if is_async(function):
+        raise LocalProtocolError("what listens to outgoing events cannot be async: nobody waits")
+    return function
 
 
 class _Waiter:

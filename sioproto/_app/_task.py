@@ -10,10 +10,11 @@ from sioproto._app._calling import Listener, invoke
 from sioproto._errors import (
     ClosedError,
     ConnectionRefused,
+    LimitError,
     LocalProtocolError,
     RemoteProtocolError,
 )
-from sioproto.socketio import DisconnectReason, EventReceived
+from sioproto.socketio import RESERVED_EVENTS, DisconnectReason, EventReceived
 
 if TYPE_CHECKING:
     from sioproto._app._namespace import Namespace
@@ -26,8 +27,9 @@ async def serve_socket(app: SocketApplication, namespace: Namespace, socket: Soc
     try:
         if not await _admit(app, namespace, socket):
             return
-        for function in list(namespace.connection_listeners):
-            await _guard(app, socket, function, socket)
+        for listener in namespace.listeners.get("connection"):
+            if namespace.listeners.due("connection", listener):
+                await _guard(app, socket, listener.function, socket)
         if socket._iterated:
             await socket._inbox.wait_for_end()
         else:
@@ -41,10 +43,14 @@ async def serve_socket(app: SocketApplication, namespace: Namespace, socket: Soc
 async def _admit(app: SocketApplication, namespace: Namespace, socket: Socket) -> bool:
     """Run the middleware. True if the socket is in."""
     failure: Exception | None = None
+    in_time = False
     try:
-        for middleware in list(namespace.middlewares):
-            await invoke(middleware, socket)
-        app.core.accept(socket)
+        with app.runtime.timeout(app.app_config.middleware_timeout):
+            for middleware in list(namespace.middlewares):
+                await invoke(middleware, socket)
+            in_time = True
+        if in_time:
+            app.core.accept(socket)
     except ConnectionRefused as refusal:
         try:
             _reject(app, socket, refusal.message, refusal.data)
@@ -53,12 +59,24 @@ async def _admit(app: SocketApplication, namespace: Namespace, socket: Socket) -
     except Exception as error:
         failure = error
     else:
-        return True
+        if not in_time:
+            await _refuse_late(app, socket)
+        return in_time
     if failure is not None:
         if not socket._gone:
             _reject(app, socket, "internal error", None)  # and not a word about what it was
         await app.failed(failure, socket)
     return False
+
+
+async def _refuse_late(app: SocketApplication, socket: Socket) -> None:
+    _reject(app, socket, "timed out", None)
+    # No bug: a middleware may wait for others, whose delay must not end the serving.
+    if app.has_error_hook:
+        error = LimitError(
+            "the middleware took too long", rule="SIO-MW-06", limit="middleware_timeout"
+        )
+        await app.failed(error, socket)
 
 
 def _reject(app: SocketApplication, socket: Socket, message: str, data: Any) -> None:
@@ -75,39 +93,83 @@ async def _guard(
         await app.failed(error, socket)
 
 
+class _Misfit(Exception):
+    """The arguments that a client sent fit no function: its mistake, not that of a handler."""
+
+
+class _Refused(Exception):
+    """A middleware refused an event."""
+
+    def __init__(self, refusal: ConnectionRefused) -> None:
+        self.refusal = refusal
+
+
 async def _handle_events(app: SocketApplication, socket: Socket) -> None:
     socket._listening = True
-    inbox, listeners = socket._inbox, socket._listeners
+    inbox = socket._inbox
     while (event := await inbox.next()) is not None:
-        functions = listeners.get(event.name)
-        if functions:
-            await _handle(app, socket, event, list(functions))
+        await _handle(app, socket, event)
 
 
-async def _handle(
-    app: SocketApplication, socket: Socket, event: EventReceived, listeners: list[Listener]
-) -> None:
-    answer: Any = None
-    args = event.args
+async def _handle(app: SocketApplication, socket: Socket, event: EventReceived) -> None:
     try:
-        for listener in listeners:
-            if not listener.fits(len(args)):
-                await _misfit(app, socket, event)
-                return
-            result = listener.function(*args)
-            if hasattr(result, "__await__"):
-                result = await result
-            if answer is None:
-                answer = result
-        if event.reply is not None:
-            if answer is None:
-                event.reply()
-            elif isinstance(answer, tuple):
-                event.reply(*answer)
-            else:
-                event.reply(answer)
+        if socket._incoming:
+            await _show(socket, event)
+        if socket._middlewares:
+            await _pass_on(socket, event)
+        listeners = socket._listeners.get(event.name)
+        if listeners:
+            await _call(socket, event, listeners)
+    except _Misfit:
+        await _misfit(app, socket, event)
+    except _Refused as refused:
+        if app.has_error_hook:
+            await app.failed(refused.refusal, socket)
     except Exception as error:
         await app.failed(error, socket)
+
+
+async def _show(socket: Socket, event: EventReceived) -> None:
+    """Call the catch-alls."""
+    args = (event.name, *event.args)
+    for listener in socket._incoming:
+        if not listener.fits(len(args)):
+            raise _Misfit
+        await invoke(listener.function, *args)
+
+
+async def _pass_on(socket: Socket, event: EventReceived) -> None:
+    """Run the middleware."""
+    try:
+        for middleware in socket._middlewares:
+            await invoke(middleware, event)
+    except ConnectionRefused as refusal:
+        raise _Refused(refusal) from refusal
+    if event.name in RESERVED_EVENTS:
+        raise LocalProtocolError(f'a middleware gave an event the reserved name "{event.name}"')
+
+
+async def _call(socket: Socket, event: EventReceived, listeners: tuple[Listener, ...]) -> None:
+    """Call the listeners, and acknowledge."""
+    answer: Any = None
+    args = event.args
+    for listener in listeners:
+        if not listener.fits(len(args)):
+            raise _Misfit
+        if listener.once and not socket._listeners.due(event.name, listener):
+            continue
+        result = listener.function(*args)
+        if hasattr(result, "__await__"):
+            result = await result
+        if answer is None:
+            answer = result
+    if event.reply is not None:
+        if answer is None:
+            event.reply()
+        elif isinstance(answer, tuple):
+            event.reply(*answer)
+        else:
+            event.reply(answer)
 
 
 async def _misfit(app: SocketApplication, socket: Socket, event: EventReceived) -> None:
@@ -131,7 +193,7 @@ async def _say_goodbye(app: SocketApplication, socket: Socket) -> None:
 async def _tell(app: SocketApplication, socket: Socket, name: str) -> None:
     end = socket._end
     assert end is not None
-    for listener in list(socket._listeners.get(name, ())):
+    for listener in socket._listeners.get(name):
         if listener.fits(2):
             await _guard(app, socket, listener.function, end.reason, end.details)
         else:

@@ -27,6 +27,8 @@ class ServerConfig:
     """From the handshake, and then from each pong, to the next ping (EIO-HB-01)."""
     ping_timeout: float = 20.0
     """From a ping to the end of a session that stays silent (EIO-HB-03)."""
+    stall_timeout: float = 60.0
+    """Longest time that an application may leave a session unread: see ``EngineServer.hold``."""
     upgrade_timeout: float = 10.0
     """From the opening of a candidate WebSocket to its end, if the upgrade does not complete
     (EIO-UPS-10)."""
@@ -45,6 +47,7 @@ class ServerConfig:
             self,
             "ping_interval",
             "ping_timeout",
+            "stall_timeout",
             "upgrade_timeout",
             "close_timeout",
             "noop_interval",

@@ -256,6 +256,22 @@ class EngineServer(Generic[X]):
         if session is not None:
             session.close(self._clamp(now), discard=discard)
 
+    def hold(self, sid: str, *, now: float) -> None:
+        """The application does not read a session for a while.
+
+        Until ``resume``, a pong that does not come costs the session nothing: it may be waiting to
+        be read. After ``stall_timeout`` the session is closed, and the error names that limit.
+        """
+        session = self._sessions.get(sid)
+        if session is not None:
+            session.hold(self._clamp(now))
+
+    def resume(self, sid: str, *, now: float) -> None:
+        """The application reads a session again."""
+        session = self._sessions.get(sid)
+        if session is not None:
+            session.resume(self._clamp(now))
+
     def fail(self, sid: str, error: Exception) -> None:
         """End a session at once, for what its client did to the application.
 

@@ -70,6 +70,7 @@ class Timer(enum.IntEnum):
     UPGRADE_BY = 2
     NOOP_AT = 3
     CLOSE_BY = 4
+    RESUME_BY = 5
 
 
 class Host(Protocol[X]):
@@ -116,6 +117,7 @@ class Session(Generic[X]):
         "_busy",
         "_config",
         "_host",
+        "_pong_owed",
         "_timers",
         "base64",
         "buffer",
@@ -160,6 +162,7 @@ class Session(Generic[X]):
         self.dirty = False
         self.deadline = self.wake_at = inf
         self._busy = False
+        self._pong_owed = False
         self._host = host
         self._config = config
         self._timers = [inf] * len(Timer)
@@ -189,11 +192,18 @@ class Session(Generic[X]):
         if timers[Timer.PONG_BY] <= now:
             self.finish(CloseReason.PING_TIMEOUT)
             return
+        if timers[Timer.RESUME_BY] <= now:
+            error = LimitError(
+                "what the peer sent is not handled", rule="EIO-HB-03", limit="stall_timeout"
+            )
+            self.finish(CloseReason.FORCED_CLOSE, error)
+            return
         if timers[Timer.PING_AT] <= now:
             self._arm(Timer.PING_AT, inf)
             # Counted from now, not from when the ping was due: after a pause of this process the
             # peer still gets its time to answer.
-            self._arm(Timer.PONG_BY, now + self._config.ping_timeout)
+            self._pong_owed = True
+            self._expect_pong(now)
             self.send(PING)
         if timers[Timer.UPGRADE_BY] <= now:
             self.drop_candidate()
@@ -201,6 +211,23 @@ class Session(Generic[X]):
             self._arm(Timer.NOOP_AT, inf)
             if self.poll is not None:
                 self._answer_poll(self._take_buffer() or [NOOP])
+
+    def _expect_pong(self, now: float) -> None:
+        """Give the peer its time to answer, unless it cannot be heard."""
+        if self._pong_owed and self._timers[Timer.RESUME_BY] == inf:
+            self._arm(Timer.PONG_BY, now + self._config.ping_timeout)
+
+    def hold(self, now: float) -> None:
+        """The application does not read this peer for a while: its pong may be waiting unread."""
+        if self.state is State.OPEN and self._timers[Timer.RESUME_BY] == inf:
+            self._arm(Timer.RESUME_BY, now + self._config.stall_timeout)
+            self._arm(Timer.PONG_BY, inf)
+
+    def resume(self, now: float) -> None:
+        """The peer is read again."""
+        self._arm(Timer.RESUME_BY, inf)
+        if self.state is State.OPEN:
+            self._expect_pong(now)
 
     # Sending
 
@@ -427,6 +454,7 @@ class Session(Generic[X]):
         if kind is PacketType.MESSAGE:
             self._host.put(MessageReceived(self.sid, data))
         elif kind is PacketType.PONG:
+            self._pong_owed = False
             self._arm(Timer.PONG_BY, inf)
             self._arm(Timer.PING_AT, now + self._config.ping_interval)
             return
@@ -436,9 +464,8 @@ class Session(Generic[X]):
         elif kind is PacketType.PING:
             self._misuse("a ping from the client", "EIO-PKT-14")
             return
-        if self._timers[Timer.PONG_BY] != inf:
-            # Whoever sends is alive: the pong may be queued behind a large message (EIO-HB-05).
-            self._arm(Timer.PONG_BY, now + self._config.ping_timeout)
+        # Whoever sends is alive: the pong may be queued behind a large message (EIO-HB-05).
+        self._expect_pong(now)
 
     # Closing
 
@@ -452,8 +479,8 @@ class Session(Generic[X]):
             self.finish(CloseReason.FORCED_CLOSE)
         else:
             self.state = State.CLOSING
-            self._arm(Timer.PING_AT, inf)
-            self._arm(Timer.PONG_BY, inf)
+            for timer in (Timer.PING_AT, Timer.PONG_BY, Timer.RESUME_BY):
+                self._arm(timer, inf)
             self._arm(Timer.CLOSE_BY, now + self._config.close_timeout)
 
     def _can_end_now(self) -> bool:

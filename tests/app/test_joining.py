@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,15 +11,17 @@ import trio.testing
 
 from sioproto._errors import (
     ConnectionRefused,
+    LimitError,
     LocalProtocolError,
 )
 from sioproto.engineio import Request, ServerConfig
-from sioproto.trio import EngineServer, Server, Session, Socket
+from sioproto.trio import AppConfig, EngineServer, Server, Session, Socket
 from tests.app.support import Clock, server
 from tests.trio.support import Client, SocketClient, connect, serving
 
 
 async def test_middleware_runs_in_order_before_the_client_is_let_in(autojump_clock: Clock) -> None:
+    """SIO-MW-01, SIO-MW-04."""
     log: list[Any] = []
     io = server(lambda socket: log.append((socket.user, socket.connected)))
 
@@ -40,6 +43,8 @@ async def test_middleware_runs_in_order_before_the_client_is_let_in(autojump_clo
 
 
 async def test_middleware_refuses(autojump_clock: Clock) -> None:
+    """SIO-MW-02."""
+
     def refuse(socket: Socket) -> None:
         raise ConnectionRefused("no", data=socket.handshake.auth.get("data"))
 
@@ -54,6 +59,7 @@ async def test_middleware_refuses(autojump_clock: Clock) -> None:
 
 
 async def test_any_other_exception_in_middleware_refuses_too(autojump_clock: Clock) -> None:
+    """SIO-MW-07."""
     io = server()
     errors: list[Exception] = []
     io.on_error(lambda error, socket: errors.append(error))
@@ -69,6 +75,69 @@ async def test_any_other_exception_in_middleware_refuses_too(autojump_clock: Clo
         assert await client.open(auth='{"how":"fail"}') == '4{"message":"internal error"}'
         assert await client.join() == '4{"message":"internal error"}'
     assert [type(error) for error in errors] == [ValueError, LocalProtocolError]
+
+
+def pause(seconds: float) -> Callable[[Socket], Awaitable[None]]:
+    """A middleware that takes its time."""
+
+    async def middleware(socket: Socket) -> None:
+        await trio.sleep(seconds)
+
+    return middleware
+
+
+async def test_middleware_has_a_time_limit(autojump_clock: Clock) -> None:
+    """SIO-MW-06."""
+    io = server(lambda socket: pytest.fail("never connected"), app=AppConfig(middleware_timeout=7))
+    io.use(pause(4))
+    io.use(pause(4))
+    io.use(lambda socket: pytest.fail("too late"))
+    io.of("/quick").use(pause(6))
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        assert await client.open() == '4{"message":"timed out"}'
+        assert trio.current_time() == 7
+        assert (await client.join("/quick,")).startswith("0/quick,")  # serving goes on
+        assert trio.current_time() == 13
+        assert list(io.of("/").sockets) == []
+        assert io.statistics().sockets == 1
+
+
+async def test_the_error_hook_is_told_of_middleware_that_hangs(autojump_clock: Clock) -> None:
+    errors: list[tuple[Exception, str]] = []
+    gone: list[str] = []
+    io = server(app=AppConfig(middleware_timeout=7))
+    io.on_error(lambda error, socket: errors.append((error, socket.id)))
+
+    @io.use
+    async def hang(socket: Socket) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            gone.append(socket.id)
+
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        assert await client.open() == '4{"message":"timed out"}'
+        with trio.move_on_after(1):
+            await client.join()
+        await client.client.stream.aclose()
+        await trio.sleep(7)
+        assert io.statistics().connections == 0
+    assert [id for _, id in errors] == gone
+    assert len(gone) == 2
+    for error, _ in errors:
+        assert isinstance(error, LimitError)
+        assert (error.limit, error.rule) == ("middleware_timeout", "SIO-MW-06")
+
+
+async def test_the_standard_time_limit_leaves_time_to_answer(autojump_clock: Clock) -> None:
+    io = server()
+    io.use(pause(1000))
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        assert await client.open() == '4{"message":"timed out"}'
+        assert trio.current_time() == AppConfig().middleware_timeout
 
 
 async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock: Clock) -> None:
@@ -96,6 +165,7 @@ async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock:
 
 
 async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clock: Clock) -> None:
+    """SIO-MW-09."""
     log: list[str] = []
     io = server(lambda socket: log.append(socket.namespace.name))
     io.use(lambda socket: log.append("use /"))
@@ -110,11 +180,6 @@ async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clo
         assert await client.join("/other,") == '4/other,{"message":"Invalid namespace"}'
         await trio.testing.wait_all_tasks_blocked()
     assert log == ["use /", "/", "use /custom", "/custom"]
-
-
-def test_a_namespace_has_one_event() -> None:
-    with pytest.raises(LocalProtocolError, match="has one event"):
-        Server().on("connect")
 
 
 @pytest.mark.parametrize("kind", ["Socket.IO", "Engine.IO"])

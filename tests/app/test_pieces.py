@@ -88,7 +88,8 @@ async def test_plain_and_async_functions_are_called_alike() -> None:
 
 
 def backlog_of(pause_input: int, max_input: int) -> Backlog:
-    return Backlog(Runtime(), AppConfig(pause_input=pause_input, max_input=max_input))
+    config = AppConfig(pause_input=pause_input, max_input=max_input)
+    return Backlog(Runtime(), config, lambda held: None)
 
 
 async def passes(backlog: Backlog) -> bool:
@@ -230,6 +231,7 @@ async def test_a_full_inbox_does_not_starve_other_tasks() -> None:
     [
         ({"pause_input": 0}, "pause_input"),
         ({"pause_input": 10, "max_input": 9}, "max_input"),
+        ({"middleware_timeout": 0}, "middleware_timeout"),
         ({"disconnecting_timeout": 0}, "disconnecting_timeout"),
         ({"disconnecting_timeout": inf}, "disconnecting_timeout"),
     ],

@@ -73,6 +73,26 @@ async def test_rooms_and_broadcasts(autojump_clock: Clock) -> None:
             assert await heard(ann, bob) == [f'2["told","{how}"]'] * count
 
 
+async def test_send_emits_messages(autojump_clock: Clock) -> None:
+    """SIO-EVT-07."""
+
+    def connection(socket: Socket) -> None:
+        @socket.on("message")
+        def message(who: str) -> None:
+            senders = {"socket": socket.send, "namespace": io.of("/").send, "server": io.send}
+            senders[who]("from", who)
+
+    io = server(connection)
+    async with serving(io) as listener:
+        ann, bob = [await connect(listener) for _ in range(2)]
+        await ann.say('2["message","socket"]')
+        assert await ann.hear() == '2["message","from","socket"]'
+        for who in ("namespace", "server"):
+            await ann.say(f'2["message","{who}"]')
+            for client in (ann, bob):
+                assert await client.hear() == f'2["message","from","{who}"]'
+
+
 async def test_draining_waits_until_the_client_has_fetched(autojump_clock: Clock) -> None:
     times: list[float] = []
 

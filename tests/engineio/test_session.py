@@ -466,3 +466,54 @@ def test_peer_that_fetches_nothing_is_dropped_with_the_limit_named() -> None:
     assert isinstance(error, LimitError)
     assert error.limit == "max_buffer"
     assert driver.close_codes == {w: 1008}
+
+
+# Stalls of the application
+
+
+@pytest.mark.parametrize("held_at", [0.0, 26.0])
+def test_unread_session_keeps_its_heartbeat(held_at: float) -> None:
+    core, driver = engine_driver(stall_timeout=200)
+    w, sid = driver.open_websocket()
+    driver.sleep(held_at)
+    core.hold(sid, now=driver.now)
+    core.hold(sid, now=driver.now)
+    driver.sleep(150)
+    assert driver.frames[w][1:] == ["2"]
+    assert driver.events_of(SessionClosed) == []
+    core.resume(sid, now=driver.now)
+    driver.sleep(19.9)
+    assert driver.events_of(SessionClosed) == []
+    driver.frame(w, "3")
+    driver.sleep(44.9)
+    assert driver.events_of(SessionClosed) == []
+    driver.sleep(0.1)
+    assert end(driver).reason is CloseReason.PING_TIMEOUT
+
+
+def test_session_that_is_never_read_again_is_closed_with_the_limit_named() -> None:
+    core, driver = engine_driver(stall_timeout=60)
+    w, sid = driver.open_websocket()
+    core.hold(sid, now=0)
+    driver.sleep(59.9)
+    driver.frame(w, "4some things get through")
+    assert driver.events_of(SessionClosed) == []
+    driver.sleep(0.1)
+    error = end(driver).error
+    assert isinstance(error, LimitError)
+    assert error.limit == "stall_timeout"
+    core.hold(sid, now=60)
+    core.resume(sid, now=60)
+    assert driver.drain() == []
+
+
+def test_hold_does_not_outlive_a_close() -> None:
+    core, driver = engine_driver(stall_timeout=5)
+    sid = driver.open_polling()
+    core.hold(sid, now=0)
+    core.close(sid, now=0)
+    core.hold(sid, now=0)
+    driver.sleep(29)
+    assert driver.events_of(SessionClosed) == []
+    driver.sleep(1)
+    assert (end(driver).reason, end(driver).error) == (CloseReason.FORCED_CLOSE, None)

@@ -148,6 +148,16 @@ class Peers(RuleBasedStateMachine):
         self.driver.sleep(seconds)
         self.look()
 
+    @precondition(lambda self: self.sids)
+    @rule(number=index, held=st.booleans())
+    def hold(self, number: int, held: bool) -> None:
+        sid = self.sids[number % len(self.sids)]
+        if held:
+            self.core.engine.hold(sid, now=self.driver.now)
+        else:
+            self.core.engine.resume(sid, now=self.driver.now)
+        self.settle()
+
     @rule(automatic=st.booleans())
     def change_pace(self, automatic: bool) -> None:
         self.driver.auto_sent = automatic
