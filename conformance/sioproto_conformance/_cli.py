@@ -335,19 +335,30 @@ def _fail(message: str, code: int) -> NoReturn:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: any free one]")
+@click.option("--ping-interval", type=float, default=0.3, show_default=True, help="Seconds.")
+@click.option("--ping-timeout", type=float, default=0.2, show_default=True, help="Seconds.")
+@click.option("--connect-timeout", type=float, default=1.0, show_default=True, help="Seconds.")
+@click.option("--max-payload", type=int, default=1_000_000, show_default=True, help="Bytes.")
 @click.option(
-    "--broken", metavar="NAME", help="Break the server first, to put the suite to the test."
+    "--transports",
+    default="polling,websocket",
+    show_default=True,
+    help="Names with commas between them.",
 )
-def fixture(port: int, broken: str | None) -> None:
+@click.option("--recovery", is_flag=True, help="Recover the state of connections.")
+@click.option("--broken", metavar="NAME", help="Break the server first, to test the suite.")
+def fixture(port: int, broken: str | None, transports: str, **settings: Any) -> None:
     """Serve the contract's applications, built in, until ended.
 
-    The first line on standard output is JSON: {"url": ..., "slow_url": ...}.
+    The first line on standard output is JSON: {"url": ..., "slow_url": ...}. The second endpoint
+    has a slow heartbeat.
     """
     from sioproto_conformance import _fixture
 
+    names = tuple(transports.split(","))
     try:
-        _fixture.serve(port=port, broken=broken)
-    except LookupError as error:
+        _fixture.serve(_fixture.Settings(transports=names, **settings), port=port, broken=broken)
+    except (LookupError, ValueError) as error:
         _fail(str(error), USAGE)
 
 

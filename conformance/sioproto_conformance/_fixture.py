@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import dataclass, replace
 from typing import Any
 
 import trio
 
-import sioproto.engineio
-import sioproto.socketio
+from sioproto.engineio import ServerConfig as EngineConfig
+from sioproto.socketio import RecoveryConfig
+from sioproto.socketio import ServerConfig as SocketConfig
 from sioproto.trio import EngineServer, Server, Session, Socket
 from sioproto.trio import serve as serve_on_trio
 
-FAST_HEARTBEAT = {"ping_interval": 0.3, "ping_timeout": 0.2}
-CONNECT_TIMEOUT = 1.0
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """How the first endpoint is configured. The defaults are the official applications'."""
+
+    ping_interval: float = 0.3
+    ping_timeout: float = 0.2
+    connect_timeout: float = 1.0
+    max_payload: int = 1_000_000
+    transports: tuple[str, ...] = ("polling", "websocket")
+    recovery: bool = False
 
 
-def serve(*, port: int = 0, broken: str | None = None) -> None:
+def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None = None) -> None:
     """Serve until the process is ended.
 
-    There are two endpoints: one with the contract's fast heartbeat, and one with a slow one.
+    There are two endpoints, alike but for the second one's slow heartbeat and patience.
 
     Args:
+        settings: of the first.
         port: of the first; 0 for any free one.
         broken: name of a way to break the server first.
 
     Raises:
         LookupError: there is no such way.
         OSError: the port cannot be had.
+        ValueError: the settings make no sense.
     """
     if broken is not None:
         from sioproto_conformance.broken import BROKEN
@@ -36,15 +49,35 @@ def serve(*, port: int = 0, broken: str | None = None) -> None:
         if broken not in BROKEN:
             raise LookupError(f"no broken server is called {broken!r}")
         BROKEN[broken].apply()
-    trio.run(_serve, port)
+    fast = settings or Settings()
+    slow = replace(
+        fast,
+        ping_interval=EngineConfig().ping_interval,
+        ping_timeout=EngineConfig().ping_timeout,
+        connect_timeout=SocketConfig().connect_timeout,
+    )
+    # Made before anything is served, so that nonsense is refused before anything is said.
+    trio.run(_serve, [applications(fast), applications(slow)], port)
 
 
-async def _serve(port: int) -> None:
+async def _serve(endpoints: list[tuple[EngineServer, Server]], port: int) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
-        fast = await nursery.start(_serve_one, port, FAST_HEARTBEAT, CONNECT_TIMEOUT)
-        slow = await nursery.start(_serve_one, 0, {}, None)
-        print(json.dumps({"url": _url(fast), "slow_url": _url(slow)}), flush=True)
+        urls = []
+        for applications_here, port_here in zip(endpoints, (port, 0), strict=True):
+            addresses = await nursery.start(_serve_one, applications_here, port_here)
+            host, bound = addresses[0]
+            urls.append(f"http://{host}:{bound}")
+        print(json.dumps({"url": urls[0], "slow_url": urls[1]}), flush=True)
+
+
+async def _serve_one(
+    applications_here: tuple[EngineServer, Server],
+    port: int,
+    *,
+    task_status: trio.TaskStatus[list[tuple[str, int]]],
+) -> None:
+    await serve_on_trio(*applications_here, port=port, task_status=task_status)
 
 
 async def _end_on_signal(scope: trio.CancelScope) -> None:
@@ -54,28 +87,21 @@ async def _end_on_signal(scope: trio.CancelScope) -> None:
             return
 
 
-def _url(addresses: list[tuple[str, int]]) -> str:
-    host, port = addresses[0]
-    return f"http://{host}:{port}"
-
-
-async def _serve_one(
-    port: int,
-    heartbeat: dict[str, float],
-    connect_timeout: float | None,
-    *,
-    task_status: trio.TaskStatus[list[tuple[str, int]]],
-) -> None:
-    limits = {} if connect_timeout is None else {"connect_timeout": connect_timeout}
-    await serve_on_trio(
-        EngineServer(echo, config=sioproto.engineio.ServerConfig(**heartbeat)),  # type: ignore[arg-type]  # all of these are times
-        socket_application(
-            sioproto.engineio.ServerConfig(path="/socket.io/", **heartbeat),  # type: ignore[arg-type]  # here too
-            sioproto.socketio.ServerConfig(**limits),  # type: ignore[arg-type]  # and here
-        ),
-        port=port,
-        task_status=task_status,
+def applications(settings: Settings) -> tuple[EngineServer, Server]:
+    """The two applications of the contract."""
+    engine = EngineConfig(
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        max_payload=settings.max_payload,
+        transports=settings.transports,
     )
+    config = SocketConfig(
+        connect_timeout=settings.connect_timeout,
+        recovery=RecoveryConfig() if settings.recovery else None,
+    )
+    io = Server(engine=replace(engine, path="/socket.io/"), config=config)
+    install(io)
+    return EngineServer(echo, config=engine), io
 
 
 async def echo(session: Session) -> None:
@@ -84,11 +110,8 @@ async def echo(session: Session) -> None:
         session.send(data)
 
 
-def socket_application(
-    engine: sioproto.engineio.ServerConfig, config: sioproto.socketio.ServerConfig
-) -> Server:
-    """The Socket.IO application of the contract."""
-    io = Server(engine=engine, config=config)
+def install(io: Server) -> None:
+    """The Socket.IO application."""
 
     @io.on("connection")
     def connection(socket: Socket) -> None:
@@ -105,5 +128,3 @@ def socket_application(
     @io.of("/custom").on("connection")
     def custom_connection(socket: Socket) -> None:
         socket.emit("auth", socket.handshake.auth)
-
-    return io

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sioproto.socketio._adapter import Broadcast, Target
 
@@ -29,28 +29,32 @@ class BroadcastOperator:
         self._target = target or Target()
         self._volatile = volatile
 
-    def _with(self, target: Target) -> BroadcastOperator:
-        return BroadcastOperator(self._namespace, target, volatile=self._volatile)
+    def _copy(self, target: Target, volatile: bool) -> Self:
+        """One like this for another target: what a subclass with more to carry overrides."""
+        return type(self)(self._namespace, target, volatile=volatile)
+
+    def _with(self, target: Target) -> Self:
+        return self._copy(target, self._volatile)
 
     # Who
 
-    def to(self, *rooms: str) -> BroadcastOperator:
+    def to(self, *rooms: str) -> Self:
         """Add rooms to those that are meant."""
         return self._with(replace(self._target, rooms=(*self._target.rooms, *rooms)))
 
-    def in_(self, *rooms: str) -> BroadcastOperator:
+    def in_(self, *rooms: str) -> Self:
         """Another name for ``to``."""
         return self.to(*rooms)
 
-    def except_(self, *rooms: str) -> BroadcastOperator:
+    def except_(self, *rooms: str) -> Self:
         """Leave out everyone who is in any of these rooms."""
         except_rooms = (*self._target.except_rooms, *rooms)
         return self._with(replace(self._target, except_rooms=except_rooms))
 
     @property
-    def volatile(self) -> BroadcastOperator:
+    def volatile(self) -> Self:
         """Drop what is emitted for recipients that cannot be written to at once (SIO-EVT-17)."""
-        return BroadcastOperator(self._namespace, self._target, volatile=True)
+        return self._copy(self._target, True)
 
     # What
 

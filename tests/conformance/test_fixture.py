@@ -1,0 +1,60 @@
+"""The built-in target and its settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from sioproto_conformance._cli import main
+from sioproto_conformance._target import Launch, Manifest, running
+
+OPTIONS = ("--max-payload", "100", "--ping-interval", "7", "--transports", "polling", "--recovery")
+
+
+def fetch(url: str, body: bytes | None = None) -> str:
+    with urllib.request.urlopen(url, data=body, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def test_settings_reach_both_applications() -> None:
+    command = (sys.executable, "-m", "sioproto_conformance", "fixture", *OPTIONS)
+    with running(Manifest(name="settings", launch=Launch(command))) as target:
+        assert target.slow_url is not None
+        opened: dict[str, Any] = {}
+        for url, interval in ((target.url, 7000), (target.slow_url, 25000)):
+            for path in ("engine.io", "socket.io"):
+                base = f"{url}/{path}/?EIO=4&transport=polling"
+                opened = json.loads(fetch(base)[1:])
+                assert opened["pingInterval"] == interval
+                assert opened["maxPayload"] == 100
+                assert opened["upgrades"] == []
+        session = f"{target.slow_url}/socket.io/?EIO=4&transport=polling&sid={opened['sid']}"
+        assert fetch(session, b"40") == "ok"
+        reply, event = fetch(session).split("\x1e")
+        assert set(json.loads(reply[2:])) == {"sid", "pid"}
+        assert json.loads(event[2:])[:2] == ["auth", {}]
+        with pytest.raises(urllib.error.HTTPError, match="413"):
+            fetch(session, b"4" * 101)
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        (("--ping-interval", "0"), "ping_interval"),
+        (("--connect-timeout", "-1"), "connect_timeout"),
+        (("--max-payload", "0"), "max_payload"),
+        (("--transports", "telepathy"), "transports"),
+        (("--broken", "nothing"), "nothing"),
+    ],
+)
+def test_nonsense_is_refused_by_name(option: tuple[str, str], complaint: str) -> None:
+    result = CliRunner().invoke(main, ["fixture", *option])
+    assert result.exit_code == 2
+    assert complaint in result.output
