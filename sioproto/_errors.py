@@ -9,6 +9,7 @@ it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -49,7 +50,16 @@ class ConnectionFailed(SioprotoError):
 
 
 class AckTimeout(SioprotoError):
-    """No acknowledgement came in time."""
+    """No acknowledgement came in time.
+
+    Args:
+        message: what was asked for.
+        responses: what those answered who did, if several were asked.
+    """
+
+    def __init__(self, message: str = "", responses: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.responses = list(responses)
 
 
 class RemoteProtocolError(SioprotoError):

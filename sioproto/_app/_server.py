@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar, overload
 
 from sioproto import engineio, socketio
 from sioproto._app._base import Application, new_id
+from sioproto._app._broadcast import Broadcast, BroadcastWaiter
+from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
-from sioproto._app._namespace import Namespace
+from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
 from sioproto._app._task import serve_socket
-from sioproto._errors import LimitError
+from sioproto._errors import ClosedError, LimitError
 from sioproto.socketio import (
     AckFailed,
     AckReceived,
-    BroadcastOperator,
+    BroadcastAcked,
     ConnectAbandoned,
     Connected,
     ConnectRequested,
@@ -24,9 +29,16 @@ from sioproto.socketio import (
     Disconnecting,
     DisconnectReason,
     EventReceived,
+    NamespaceRequest,
+    NamespaceRequested,
+    RoomCreated,
+    RoomDeleted,
+    RoomJoined,
+    RoomLeft,
     SocketServer,
     SocketStatistics,
 )
+from sioproto.socketio import Namespace as CoreNamespace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,37 +77,61 @@ class SocketApplication(Application):
                 wake=self._wake,
                 allow_request=allow_request,
             ),
-            config,
+            replace(config or socketio.ServerConfig(), dynamic_namespaces=True),
             new_id=new_id,
             wall_clock=time.time,
             socket_class=Socket,
         )
         self._namespaces: dict[str, Namespace] = {}
+        self._parents: list[ParentNamespace] = []
+        self._broadcasts: dict[tuple[CoreNamespace, int], BroadcastWaiter] = {}
         self._root = self.of("/")
         self.handlers = {
             engineio.SessionUpgraded: _nothing,
+            NamespaceRequested: self._namespace_requested,
             ConnectRequested: self._connect_requested,
             ConnectAbandoned: self._connect_abandoned,
             Connected: _nothing,
             EventReceived: self._event_received,
             AckReceived: self._ack_received,
             AckFailed: self._ack_failed,
+            BroadcastAcked: self._broadcast_acked,
+            **dict.fromkeys((RoomCreated, RoomJoined, RoomLeft, RoomDeleted), _nothing),
             Disconnecting: self._disconnecting,
             Disconnected: _nothing,  # the rooms are empty once the handlers are told
         }
 
     # What users call
 
-    def of(self, name: str) -> Namespace:
+    @overload
+    def of(self, name: str) -> Namespace: ...
+
+    @overload
+    def of(
+        self, name: re.Pattern[str] | Callable[[str, Mapping[str, Any]], Any]
+    ) -> ParentNamespace: ...
+
+    def of(
+        self, name: str | re.Pattern[str] | Callable[[str, Mapping[str, Any]], Any]
+    ) -> Namespace | ParentNamespace:
         """The namespace of this name, served from now on. A leading slash may be missing.
+
+        With a pattern, or a plain or async function of name and auth, namespaces are made when a
+        client asks for one that the pattern matches in full, or for which the function returns
+        true. Candidates are tried in the order of the calls; what has been registered by name comes
+        first.
 
         Raises:
             LocalProtocolError: the name holds a comma, which the protocol cannot express.
         """
+        if not isinstance(name, str):
+            parent = ParentNamespace(_matcher(name) if isinstance(name, re.Pattern) else name)
+            self._parents.append(parent)
+            return parent
         core = self.core.of(name)
         namespace = self._namespaces.get(core.name)
-        if namespace is None:
-            namespace = self._namespaces[core.name] = Namespace(core)
+        if namespace is None or namespace._core is not core:
+            namespace = self._namespaces[core.name] = Namespace(core, self)
         return namespace
 
     def use(self, middleware: F) -> F:
@@ -122,17 +158,22 @@ class SocketApplication(Application):
         """Emit an event named ``message`` to every socket in ``/``: see :meth:`Namespace.send`."""
         self._root.send(*args)
 
-    def to(self, *rooms: str) -> BroadcastOperator:
-        """Everybody in these rooms of ``/``."""
+    def to(self, *rooms: str) -> Broadcast:
+        """Everybody in these rooms of ``/``; without rooms, everybody."""
         return self._root.to(*rooms)
 
-    def in_(self, *rooms: str) -> BroadcastOperator:
+    def in_(self, *rooms: str) -> Broadcast:
         """Another name for ``to``."""
         return self._root.to(*rooms)
 
-    def except_(self, *rooms: str) -> BroadcastOperator:
+    def except_(self, *rooms: str) -> Broadcast:
         """Everybody in ``/`` who is in none of these rooms."""
         return self._root.except_(*rooms)
+
+    @property
+    def volatile(self) -> Broadcast:
+        """Everybody in ``/`` who can be written to at once."""
+        return self._root.volatile
 
     def statistics(self) -> SocketStatistics:
         """Count what is held. Takes time in proportion to the number of sessions."""
@@ -144,6 +185,12 @@ class SocketApplication(Application):
     def has_error_hook(self) -> bool:
         """Whether exceptions of handlers go to a hook."""
         return self._error_hook is not None
+
+    @property
+    def skips_middlewares(self) -> bool:
+        """Whether sockets that were recovered skip the middleware (SIO-CSR-11)."""
+        recovery = self.core.config.recovery
+        return recovery is not None and recovery.skip_middlewares
 
     def engine(self) -> engineio.EngineServer[Any]:
         """The engine of the core."""
@@ -157,7 +204,47 @@ class SocketApplication(Application):
         """End the connection of a client, with all its sockets."""
         socket.connection.fail(reason, error, self.now())
 
+    async def acknowledged_by_all(self, namespace: CoreNamespace, id: int) -> BroadcastAcked:
+        """Wait until a broadcast has been acknowledged, or will not be."""
+        waiter = BroadcastWaiter(self.runtime.event())
+        self._broadcasts[namespace, id] = waiter
+        try:
+            await waiter.event.wait()
+        finally:
+            del self._broadcasts[namespace, id]
+        assert waiter.out is not None
+        return waiter.out
+
     # Events of the core
+
+    def _namespace_requested(self, out: NamespaceRequested) -> None:
+        if self._parents:
+            self.runtime.spawn(self._find_parent, out.request)
+        else:
+            self.core.deny(out.request)
+
+    async def _find_parent(self, request: NamespaceRequest) -> None:
+        parent = None
+        with self.runtime.timeout(self.app_config.middleware_timeout):
+            for candidate in list(self._parents):
+                if await invoke(candidate.accepts, request.name, request.auth):
+                    parent = candidate
+                    break
+        with suppress(ClosedError):  # the client has gone meanwhile
+            if parent is None:
+                self.core.deny(request)
+                return
+            self.core.grant(request)
+            before = self._namespaces.get(request.name)
+            namespace = self.of(request.name)
+            if namespace is not before:
+                parent.adopt(namespace)
+
+    def _broadcast_acked(self, out: BroadcastAcked) -> None:
+        waiter = self._broadcasts.get((out.namespace, out.id))
+        if waiter is not None:
+            waiter.out = out
+            waiter.event.set()
 
     def _connect_requested(self, out: ConnectRequested) -> None:
         socket = out.socket
@@ -195,6 +282,10 @@ class SocketApplication(Application):
         out.socket._leaving(out)
         if out.reason not in _NAMESPACE_ONLY:
             out.socket._backlog.close()
+
+
+def _matcher(pattern: re.Pattern[str]) -> Callable[[str, Mapping[str, Any]], bool]:
+    return lambda name, auth: pattern.fullmatch(name) is not None
 
 
 def _nothing(out: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, KeysView
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sioproto._app._broadcast import Broadcast
 from sioproto._app._calling import Listener, is_async
 from sioproto._app._inbox import Inbox
 from sioproto._app._listeners import Listeners
@@ -17,7 +18,7 @@ from sioproto.socketio import (
     Disconnecting,
     EventReceived,
     Packet,
-    PacketType,
+    Target,
 )
 from sioproto.socketio import Socket as CoreSocket
 from sioproto.socketio._socket import SocketState
@@ -185,11 +186,7 @@ class Socket(CoreSocket):
 
     def deliver(self, messages: list[Message], packet: Packet) -> None:
         """Send what is encoded already, and let the catch-alls see it."""
-        if (
-            self._outgoing
-            and packet.type is PacketType.EVENT
-            and self._state is not SocketState.DISCONNECTED
-        ):
+        if self._outgoing and self._state is not SocketState.DISCONNECTED:
             for function in self._outgoing:
                 try:
                     function(*packet.data)
@@ -259,6 +256,23 @@ class Socket(CoreSocket):
             raise ClosedError(f"socket {self.id} was disconnected")
         values = waiter.args
         return tuple(values) if len(values) > 1 else values[0] if values else None
+
+    @property
+    def broadcast(self) -> Broadcast:
+        """Everybody else in the namespace (SIO-BC-02)."""
+        return Broadcast(self._app, self._namespace, Target(except_ids=(self.id,)))
+
+    def to(self, *rooms: str) -> Broadcast:
+        """Everybody else in these rooms (SIO-BC-06)."""
+        return self.broadcast.to(*rooms)
+
+    def in_(self, *rooms: str) -> Broadcast:
+        """Another name for ``to``."""
+        return self.broadcast.to(*rooms)
+
+    def except_(self, *rooms: str) -> Broadcast:
+        """Everybody else who is in none of these rooms."""
+        return self.broadcast.except_(*rooms)
 
     async def drain(self) -> None:
         """Wait until all that was emitted to this client has been handed to its transport.

@@ -46,8 +46,9 @@ async def _admit(app: SocketApplication, namespace: Namespace, socket: Socket) -
     in_time = False
     try:
         with app.runtime.timeout(app.app_config.middleware_timeout):
-            for middleware in list(namespace.middlewares):
-                await invoke(middleware, socket)
+            if not (socket.recovered and app.skips_middlewares):
+                for middleware in list(namespace.middlewares):
+                    await invoke(middleware, socket)
             in_time = True
         if in_time:
             app.core.accept(socket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sioproto._output import Event, output
@@ -45,9 +46,13 @@ class Connected(Event):
     socket: Socket
 
 
-@output
+@dataclass(slots=True)
 class EventReceived(Event):
-    """A client emitted an event."""
+    """A client emitted an event.
+
+    Unlike other outputs it belongs to whoever receives it: middleware may rename it and change its
+    arguments.
+    """
 
     socket: Socket
     name: str | int | float

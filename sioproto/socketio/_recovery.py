@@ -154,8 +154,9 @@ class RecoveringAdapter(LocalAdapter):
 
     def _remember(self, packet: Packet, target: Target, only: str | None) -> list[Message]:
         number = self._last + 1
-        packet.data.append(_offset(number))  # the event's last argument (SIO-CSR-03)
-        messages = self._encode(packet)
+        # The offset is the event's last argument (SIO-CSR-03), but not one of the application's.
+        stamped = Packet(packet.type, packet.namespace, [*packet.data, _offset(number)])
+        messages = self._encode(stamped)
         self._last = number
         entry = _Entry(number, messages, target, only)
         self._log.append(entry)

@@ -1,8 +1,9 @@
 """Socket.IO and Engine.IO servers on trio (extra ``trio``)."""
 
+from sioproto._app._broadcast import Broadcast
 from sioproto._app._config import AppConfig
 from sioproto._app._engine import Session
-from sioproto._app._namespace import Namespace
+from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
 from sioproto.trio._config import ConnectionConfig
 from sioproto.trio._http import Response
@@ -11,9 +12,11 @@ from sioproto.trio._server import EngineServer, Server
 
 __all__ = [
     "AppConfig",
+    "Broadcast",
     "ConnectionConfig",
     "EngineServer",
     "Namespace",
+    "ParentNamespace",
     "Response",
     "Server",
     "Session",

@@ -45,8 +45,8 @@ class _Served(Application):
 class Server(SocketApplication, _Served):
     """A Socket.IO server on trio.
 
-    ``on``, ``use``, ``emit``, ``to``, ``in_`` and ``except_`` are those of the namespace ``/``;
-    ``of`` gives others.
+    ``on``, ``once``, ``off``, ``use``, ``emit``, ``send``, ``to``, ``in_``, ``except_`` and
+    ``volatile`` are those of the namespace ``/``; ``of`` gives others.
 
     Args:
         engine: limits and times of the Engine.IO layer; its path is ``/socket.io/`` unless given.

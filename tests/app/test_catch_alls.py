@@ -235,6 +235,31 @@ async def test_outgoing_events_are_seen_at_once(autojump_clock: Clock) -> None:
     ]
 
 
+async def test_an_outgoing_catch_all_may_end_another_recipient(autojump_clock: Clock) -> None:
+    log: list[str] = []
+
+    def connection(socket: Socket) -> None:
+        sockets.append(socket)
+
+        @socket.on_any_outgoing
+        def end_the_other(name: str) -> None:
+            log.append("seen")
+            (other,) = (each for each in sockets if each is not socket)
+            other.disconnect()
+
+        socket.on("tell")(lambda: io.emit("told"))
+
+    sockets: list[Socket] = []
+    io = server(connection)
+    async with serving(io) as listener:
+        one, two = [await connect(listener) for _ in range(2)]
+        await trio.testing.wait_all_tasks_blocked()
+        await one.say('2["tell"]')
+        assert await one.hear() == '2["told"]'
+        assert await two.hear() == "1"
+    assert log == ["seen"]
+
+
 async def test_what_an_outgoing_catch_all_raises_hinders_nobody(autojump_clock: Clock) -> None:
     def connection(socket: Socket) -> None:
         sockets.append(socket)

@@ -30,6 +30,7 @@ async def test_a_listener_may_listen_once(autojump_clock: Clock) -> None:
             return "on"
 
         assert first is not always
+        socket.once("alone")(lambda: "alone")
 
     async with serving(server(connection)) as listener:
         client = await connect(listener)
@@ -37,6 +38,13 @@ async def test_a_listener_may_listen_once(autojump_clock: Clock) -> None:
         assert await client.hear() == '31["once"]'
         await client.say('22["event",2]')
         assert await client.hear() == '32["on"]'
+        # One who has listened listens no more, and what nobody listens to is not acknowledged.
+        await client.say('23["alone"]')
+        assert await client.hear() == '33["alone"]'
+        await client.say('24["alone"]')
+        await client.say('25["event",3]')
+        assert await client.hear() == '35["on"]'
+        log.pop()
     assert log == [("once", 1), ("on", 1), ("on", 2)]
 
 

@@ -43,6 +43,13 @@ def test_three_heartbeats_at_rest(transports: str, serve: Serve, run_scenario: R
     server.stop()
 
 
+@pytest.mark.parametrize("transports", TRANSPORTS)
+def test_recovers_its_state(transports: str, serve: Serve, run_scenario: Run) -> None:
+    server = serve(recovery=1)
+    run_scenario("recovery", server, transports)
+    server.stop()
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 @pytest.mark.parametrize("transports", TRANSPORTS)
 def test_reconnects_after_a_restart(

@@ -232,6 +232,39 @@ const scenarios = {
     assert.equal(socket.id, id);
   },
 
+  async recovery() {
+    const socket = newSocket({ reconnection: true, reconnectionDelay: 200 });
+    await connection(socket);
+    await settled(socket);
+    await socket.emitWithAck("join", "lobby");
+    const received = [];
+    socket.on("told", (...args) => received.push(args));
+    socket.on("echo", (...args) => received.push(args));
+    const speaker = await connected();
+    socket.emit("echo", "before");
+    await sync(socket);
+    const { id } = socket;
+    const cut = next(socket, "disconnect");
+    socket.io.engine.close();
+    await cut;
+    for (const number of [1, 2, 3]) speaker.emit("tell-room", ["lobby"], number, Buffer.from([number]));
+    speaker.emit("tell-room", ["elsewhere"], "not for us");
+    speaker.emit("tell-everybody-but", "lobby", "not for us either");
+    await sync(speaker);
+    assert.equal(socket.connected, false);
+    await connection(socket);
+    assert.equal(socket.recovered, true);
+    assert.equal(socket.id, id);
+    speaker.emit("tell-room", ["lobby"], 4, Buffer.from([4]));
+    await sync(speaker, socket);
+    const told = received.map((args) => args.filter((arg) => arg !== speaker.id).slice(0, 2));
+    assert.deepEqual(told, [
+      ["before", told[0][1]],
+      ...[1, 2, 3, 4].map((number) => [number, Buffer.from([number])]),
+    ]);
+    assert.deepEqual(await socket.emitWithAck("join"), [id, "lobby"]);
+  },
+
   async departures() {
     const witness = await connected();
     const departure = async (leave) => {

@@ -1,0 +1,156 @@
+"""Many sockets at once, namespaces made on request, and sockets that come back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from sioproto import AckTimeout, ConnectionRefused
+from sioproto.socketio import RecoveryConfig, ServerConfig
+from sioproto.trio import Server, Socket
+from tests.app.support import Clock, server
+from tests.trio.support import Client, SocketClient, connect, serving
+
+
+async def test_asking_a_room(autojump_clock: Clock) -> None:
+    io = server(lambda socket: socket.join("r"))
+    async with serving(io) as listener:
+        people = [await connect(listener) for _ in range(3)]
+        await trio.testing.wait_all_tasks_blocked()
+        answers: list[Any] = []
+
+        async def ask() -> None:
+            answers.append(await io.to("r").request("q", 1, timeout=5))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            for number, client in enumerate(people):
+                assert await client.hear() == '20["q",1]'
+                await client.say(f"30[{number}]")
+        assert answers == [[0, 1, 2]]
+        assert await io.to("nobody").request("q", timeout=5) == []
+
+
+async def test_some_do_not_answer(autojump_clock: Clock) -> None:
+    io = server()
+    async with serving(io) as listener:
+        quick, slow = [await connect(listener) for _ in range(2)]
+        async with trio.open_nursery() as nursery:
+
+            async def answer() -> None:
+                assert await quick.hear() == '20["q"]'
+                await quick.say('30["here"]')
+
+            nursery.start_soon(answer)
+            with pytest.raises(AckTimeout, match="1 of those asked") as caught:
+                await io.to().request("q", timeout=5)
+        assert trio.current_time() == 5
+        assert caught.value.responses == ["here"]
+        assert await slow.hear() == '20["q"]'
+
+
+async def test_whole_groups(autojump_clock: Clock) -> None:
+    sockets: list[Socket] = []
+    io = server(sockets.append)
+    async with serving(io) as listener:
+        people = [await connect(listener) for _ in range(3)]
+        await trio.testing.wait_all_tasks_blocked()
+        sockets[0].broadcast.sockets_join("r")
+        assert io.to("r").fetch_sockets() == sockets[1:]
+        io.to("r").send("hello")
+        io.volatile.to("r").emit("volatile")
+        assert await people[1].hear() == '2["message","hello"]'
+        assert await people[2].hear() == '2["message","hello"]'
+        assert await people[2].hear() == '2["volatile"]'
+        io.to("r").disconnect_sockets()
+        await trio.testing.wait_all_tasks_blocked()
+        assert list(io.of("/").sockets.values()) == sockets[:1]
+
+
+async def test_namespaces_by_pattern_and_by_function(autojump_clock: Clock) -> None:
+    joined: list[str] = []
+    io = server()
+    dynamic = io.of(re.compile(r"/dyn-\d+"))
+
+    @dynamic.on("connection")
+    def connection(socket: Socket) -> None:
+        joined.append(socket.namespace.name)
+
+    @dynamic.use
+    def check(socket: Socket) -> None:
+        if "bad" in socket.handshake.auth:
+            raise ConnectionRefused("no")
+
+    async def ask(name: str, auth: Mapping[str, Any]) -> bool:
+        await trio.sleep(1)
+        return auth.get("k") == 1
+
+    io.of(ask)
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        await client.open()
+        assert (await client.join("/dyn-1")).startswith('0/dyn-1,{"sid"')
+        assert await client.join("/dyn-2,", auth='{"bad":1}') == '4/dyn-2,{"message":"no"}'
+        assert (await client.join("/dyn-x,", auth='{"k":1}')).startswith('0/dyn-x,{"sid"')
+        assert await client.join("/dyn-y") == '4/dyn-y,{"message":"Invalid namespace"}'
+        dynamic.emit("hello")
+        assert await client.hear() == '2/dyn-1,["hello"]'
+        assert joined == ["/dyn-1"]
+        late = dynamic.children["/dyn-1"]
+        late.use(lambda socket: None)
+        assert (len(late.middlewares), len(dynamic.middlewares)) == (2, 1)
+
+
+async def test_function_that_never_answers(autojump_clock: Clock) -> None:
+    async def hang(name: str, auth: Mapping[str, Any]) -> bool:
+        await trio.sleep_forever()
+        return True
+
+    io = server()
+    io.of(hang)
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        await client.open()
+        assert await client.join("/x") == '4/x,{"message":"Invalid namespace"}'
+        assert trio.current_time() == 30
+
+
+@pytest.mark.parametrize("skip", [True, False])
+async def test_client_that_comes_back(skip: bool, autojump_clock: Clock) -> None:
+    asked: list[bool] = []
+    sockets: list[Socket] = []
+    recovery = RecoveryConfig(skip_middlewares=skip)
+    io = Server(config=ServerConfig(recovery=recovery))
+    io.use(lambda socket: asked.append(socket.recovered))
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        sockets.append(socket)
+        if not socket.recovered:
+            socket.join("r")
+            socket.data["name"] = "ann"
+            socket.emit("hello")
+
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        ids = json.loads((await client.open())[1:])
+        offset = json.loads((await client.hear())[1:])[-1]
+        await client.client.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not sockets[0].connected
+        io.to("r").emit("missed", 1)
+        again = SocketClient(Client(listener.connect()))
+        auth = json.dumps({"pid": ids["pid"], "offset": offset})
+        missed = json.loads((await again.open(auth=auth))[1:])
+        assert missed[:2] == ["missed", 1]
+        assert json.loads((await again.hear())[1:]) == ids
+        await trio.testing.wait_all_tasks_blocked()
+        assert (sockets[1].id, sockets[1].data) == (ids["sid"], {"name": "ann"})
+        assert list(sockets[1].rooms) == [ids["sid"], "r"]
+        assert asked == ([False] if skip else [False, True])
