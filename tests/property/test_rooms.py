@@ -128,11 +128,9 @@ class Rooms(RuleBasedStateMachine):
         ),
     )
     def broadcast(self, number: int | None, calls: list[tuple[str, list[str | int]]]) -> None:
-        sender = (
-            None
-            if number is None or not self.everyone
-            else self.everyone[number % len(self.everyone)]
-        )
+        sender: Socket | None = None
+        if number is not None and self.everyone:
+            sender = self.everyone[number % len(self.everyone)]
         operator: BroadcastOperator = self.io.to() if sender is None else sender.broadcast
         rooms: list[str] = []
         excepted: list[str] = []
@@ -142,7 +140,7 @@ class Rooms(RuleBasedStateMachine):
             (excepted if call == "except_" else rooms).extend(names)
         self.driver.drain()
         operator.emit("told")
-        expected = self.model.recipients(rooms, excepted, sender and sender.id)
+        expected = self.model.recipients(rooms, excepted, None if sender is None else sender.id)
         assert [socket.id for socket in operator.fetch_sockets()] == expected
         sent = [out.ws for out in self.driver.drain() if isinstance(out, WsSend)]
         assert sent == [self.w[id] for id in expected]
