@@ -6,6 +6,7 @@ it keeps the books of the token contract and fails when the core breaks it.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -30,6 +31,9 @@ from sioproto.socketio import (
 from sioproto.socketio import ServerConfig as SocketConfig
 
 T = TypeVar("T", bound=Event)
+
+PROGRAMS = int(os.environ.get("SIOPROTO_EXAMPLES", "200"))
+"""So many programs each state machine of tests/property runs."""
 
 
 class Core(Protocol):

@@ -25,7 +25,7 @@ from sioproto.socketio import (
     EventReceived,
     Socket,
 )
-from tests.harness import request, socket_driver
+from tests.harness import PROGRAMS, request, socket_driver
 
 packets = st.sampled_from(
     [
@@ -298,4 +298,4 @@ class Peers(RuleBasedStateMachine):
 
 
 TestPeers = Peers.TestCase
-TestPeers.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestPeers.settings = settings(max_examples=PROGRAMS, stateful_step_count=40, deadline=None)

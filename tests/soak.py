@@ -1,0 +1,171 @@
+"""Runs that take long: ``python tests/soak.py properties`` or ``idle``.
+
+Each prints its summary as rows of a table.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import click
+import trio
+import trio.testing
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # for the helpers of the tests
+
+from sioproto.engineio import SessionClosed
+from sioproto.trio import Server, Socket
+from tests.harness import Driver, engine_driver
+from tests.trio.support import Client, SocketClient, serving
+
+
+@click.group()
+def main() -> None:
+    """Run something for long."""
+
+
+@main.command()
+@click.option("--examples", default=100_000, show_default=True, help="Programs for each property.")
+def properties(examples: int) -> None:
+    """Run the property tests with new examples, many of them."""
+    began = time.monotonic()
+    folder = Path(__file__).parent / "property"
+    # The state machines run so many programs; what is generated is new at every run.
+    environment = {
+        **os.environ,
+        "SIOPROTO_EXAMPLES": str(examples),
+        "HYPOTHESIS_PROFILE": "explore",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", str(folder)]
+    code = subprocess.run(command, env=environment, check=False).returncode
+    minutes = (time.monotonic() - began) / 60
+    verdict = "none failed" if code == 0 else "FAILED"
+    print(f"| properties | {examples:,} programs each, {minutes:.1f} min | {verdict} |")
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--sessions", default=2_000, show_default=True)
+@click.option("--minutes", default=10, show_default=True, help="Of virtual time.")
+@click.option("--seconds", default=120, show_default=True, help="Of real time.")
+@click.option("--vanishing", default=10_000, show_default=True, help="Clients that come and go.")
+def idle(sessions: int, minutes: int, seconds: int, vanishing: int) -> None:
+    """Leave many sessions alone, and let many clients vanish: nothing may grow or stay."""
+    print(f"| idle, virtual | {_idle_in_virtual_time(sessions, minutes)} |")
+    print(f"| idle, real | {trio.run(_idle_in_real_time, sessions, seconds)} |")
+    print(f"| vanishing | {trio.run(_vanish, vanishing)} |")
+
+
+def _idle_in_virtual_time(sessions: int, minutes: int) -> str:
+    core, driver = engine_driver()
+    people = [driver.open_websocket()[0] for _ in range(sessions)]
+    tracemalloc.start()
+    sizes = []
+    for _ in range(minutes):
+        _beat(driver, people, 60)
+        gc.collect()
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    lost = len(driver.events_of(SessionClosed))
+    statistics = core.statistics()
+    growth = sizes[-1] - sizes[1]
+    assert lost == 0, f"{lost} sessions were lost"
+    assert statistics.sessions == sessions
+    assert statistics.timers <= 3 * sessions, f"{statistics.timers} timers"
+    assert growth < 100_000, f"grew by {growth} bytes"
+    return (
+        f"{sessions:,} sessions, {minutes} min | none lost, {statistics.timers:,} timers, "
+        f"{growth:+,} bytes from the second minute to the last"
+    )
+
+
+def _beat(driver: Driver, people: list[str], seconds: float) -> None:
+    """Let time pass, and answer every ping."""
+    end = driver.now + seconds
+    while driver.now < end:
+        driver.sleep(min(1.0, end - driver.now))
+        for w in people:
+            if driver.frames[w]:
+                pings = driver.frames[w].count("2")
+                driver.frames[w].clear()
+                for _ in range(pings):
+                    driver.frame(w, "3")
+
+
+async def _idle_in_real_time(sessions: int, seconds: int) -> str:
+    io = Server()
+    pings = 0
+
+    async def answer(client: SocketClient) -> None:
+        nonlocal pings
+        while True:
+            _, payload = await client.client.frame()
+            assert payload == b"2"
+            pings += 1
+            await client.client.text("3")
+
+    async with serving(io) as listener, trio.open_nursery() as nursery:
+        began = time.process_time()
+        for _ in range(sessions):
+            client = SocketClient(Client(listener.connect()))
+            assert (await client.open()).startswith("0")
+            nursery.start_soon(answer, client)
+        opened = time.process_time()
+        await trio.sleep(seconds / 2)
+        before = _objects()
+        await trio.sleep(seconds / 2)
+        grown = _objects() - before
+        spent = time.process_time() - opened
+        alive = io.statistics().sockets
+        nursery.cancel_scope.cancel()
+    assert alive == sessions, f"{sessions - alive} were lost"
+    assert grown < sessions, f"grew by {grown} objects"
+    return (
+        f"{sessions:,} sockets, {seconds} s | none lost, {pings:,} pings answered, "
+        f"{grown:+,} objects in the second half, {spent:.1f} s of CPU for both sides "
+        f"(and {opened - began:.1f} s to open them)"
+    )
+
+
+def _objects() -> int:
+    gc.collect()
+    return len(gc.get_objects())
+
+
+async def _vanish(number: int) -> str:
+    io = Server()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.join("room", socket.id + "x")
+
+    began = time.monotonic()
+    async with serving(io) as listener:
+        await trio.testing.wait_all_tasks_blocked()
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        for _ in range(number):
+            client = SocketClient(Client(listener.connect()))
+            assert (await client.open()).startswith("0")
+            await client.client.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        statistics = io.statistics()
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        rooms = len(io.to("room").fetch_sockets())
+    assert (statistics.sockets, statistics.connections, statistics.engine.sessions) == (0, 0, 0)
+    assert (statistics.engine.websockets, statistics.engine.exchanges, rooms, left) == (0, 0, 0, 0)
+    timers = statistics.timers + statistics.engine.timers
+    assert timers <= 500
+    return (
+        f"{number:,} clients, {time.monotonic() - began:.0f} s | "
+        f"no session, socket, room or task is left, {timers} timers"
+    )
+
+
+if __name__ == "__main__":
+    main()
