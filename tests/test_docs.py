@@ -1,0 +1,57 @@
+"""Pages in docs/ name what exists, with the defaults that it has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sioproto.engineio
+import sioproto.socketio
+import sioproto.trio
+from tests.project import FILES, ROOT, read
+
+PAGES = [path for path in FILES if path.parts[0] == "docs" and path.suffix == ".md"]
+CONFIGS: dict[str, type[Any]] = {
+    "sioproto.engineio.ServerConfig": sioproto.engineio.ServerConfig,
+    "sioproto.socketio.ServerConfig": sioproto.socketio.ServerConfig,
+    "sioproto.trio.AppConfig": sioproto.trio.AppConfig,
+}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=str)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(path)):
+        assert (ROOT / path.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("name", ["limits", "recovery"])
+def test_programs_run(name: str) -> None:
+    for program in re.findall(r"```python\n(.*?)```", read(Path(f"docs/{name}.md")), re.DOTALL):
+        exec(compile(program, f"docs/{name}.md", "exec"), {})
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_limits_have_the_defaults_that_the_page_says(name: str) -> None:
+    section = read(Path("docs/limits.md")).partition(f"## `{name}`")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*) \|", section, re.MULTILINE)
+    defaults = {field.name: field.default for field in fields(CONFIGS[name])}
+    told: dict[str, str] = {}
+    for names, values in rows:
+        told.update(zip(re.findall(r"`(\w+)`", names), values.split(", "), strict=False))
+    numbers = 0
+    for field, text in told.items():
+        assert field in defaults
+        number = re.match(r"[0-9,]+", text)
+        if number:
+            numbers += 1
+            assert float(number[0].replace(",", "")) == defaults[field], field
+    assert numbers >= 4
+
+
+def test_reasons_are_all_there() -> None:
+    told = re.findall(r"^\| `([^`]+)` \|", read(Path("docs/reasons.md")), re.MULTILINE)
+    assert sorted(told) == sorted(str(reason) for reason in sioproto.socketio.DisconnectReason)
