@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -44,7 +45,7 @@ class Owner(Protocol):
         """Whether it has ended, or is about to, or will never begin."""
 
 
-class Application:
+class Application(ABC):
     """A core with the functions of a user around it.
 
     A driver calls ``start`` once, hands every event to its entry in ``handlers``, and calls
@@ -125,9 +126,9 @@ class Application:
         """Seconds, for the commands that want to know."""
         return self.runtime.clock()
 
+    @abstractmethod
     def buffered(self, sid: str) -> int:
         """How much waits for a client to fetch it."""
-        raise NotImplementedError
 
     async def wait_drained(self, sid: str) -> None:
         """Wait until nothing waits for a client to fetch it, or the client has gone."""
@@ -167,9 +168,9 @@ class Application:
         if not backlog.users and self._backlogs.get(sid) is backlog:
             del self._backlogs[sid]
 
+    @abstractmethod
     def engine(self) -> EngineServer[Any]:
         """The engine of the core, or the core itself."""
-        raise NotImplementedError
 
     # Inside
 
