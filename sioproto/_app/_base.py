@@ -137,17 +137,18 @@ class Application(ABC):
                 self._drainers[sid] = self.runtime.event()
             await self._drainers[sid].wait()
 
-    async def failed(self, error: Exception, owner: Owner) -> None:
+    async def failed(self, error: Exception, owner: Owner | None) -> None:
         """A handler raised an exception.
 
         Args:
             error: the exception; raised again if there is no hook for it.
-            owner: the socket or session whose handler it was.
+            owner: the socket or session whose handler it was; None if it was about a namespace
+                that nobody has joined yet.
         """
         if isinstance(error, ClosedError):
             if self._flush is not None:
                 self._flush()  # perhaps the end is known to the core, but has not been drained yet
-            if owner._gone:
+            if owner is not None and owner._gone:
                 return
         if self._error_hook is None:
             raise error

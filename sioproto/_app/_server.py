@@ -224,21 +224,29 @@ class SocketApplication(Application):
             self.core.deny(out.request)
 
     async def _find_parent(self, request: NamespaceRequest) -> None:
-        parent = None
-        with self.runtime.timeout(self.app_config.middleware_timeout):
-            for candidate in list(self._parents):
-                if await invoke(candidate.accepts, request.name, request.auth):
-                    parent = candidate
-                    break
+        parent = failure = None
+        try:
+            with self.runtime.timeout(self.app_config.middleware_timeout):
+                for candidate in list(self._parents):
+                    if await invoke(candidate.accepts, request.name, request.auth):
+                        parent = candidate
+                        break
+        except Exception as error:
+            failure = error
         with suppress(ClosedError):  # the client has gone meanwhile
             if parent is None:
                 self.core.deny(request)
-                return
-            self.core.grant(request)
-            before = self._namespaces.get(request.name)
-            namespace = self.of(request.name)
-            if namespace is not before:
-                parent.adopt(namespace)
+            else:
+                self._grant(request, parent)
+        if failure is not None:
+            await self.failed(failure, None)
+
+    def _grant(self, request: NamespaceRequest, parent: ParentNamespace) -> None:
+        self.core.grant(request)
+        before = self._namespaces.get(request.name)
+        namespace = self.of(request.name)
+        if namespace is not before:
+            parent.adopt(namespace)
 
     def _broadcast_acked(self, out: BroadcastAcked) -> None:
         waiter = self._broadcasts.get((out.namespace, out.id))

@@ -121,6 +121,22 @@ async def test_function_that_never_answers(autojump_clock: Clock) -> None:
         assert trio.current_time() == 30
 
 
+async def test_function_that_raises(autojump_clock: Clock) -> None:
+    def fail(name: str, auth: Mapping[str, Any]) -> bool:
+        raise ZeroDivisionError(name)
+
+    errors: list[tuple[Exception, object]] = []
+    io = server()
+    io.on_error(lambda error, socket: errors.append((error, socket)))
+    io.of(fail)
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        await client.open()
+        assert await client.join("/x") == '4/x,{"message":"Invalid namespace"}'
+        assert await client.join("/y") == '4/y,{"message":"Invalid namespace"}'
+        assert [(str(error), socket) for error, socket in errors] == [("/x", None), ("/y", None)]
+
+
 @pytest.mark.parametrize("skip", [True, False])
 async def test_client_that_comes_back(skip: bool, autojump_clock: Clock) -> None:
     asked: list[bool] = []
