@@ -15,6 +15,9 @@ function createServer(options) {
   const server = http.createServer((_request, response) => {
     response.writeHead(404).end();
   });
+  // Neither of the two answers for upgrades on other paths: without a listener, a reset of such a
+  // connection would end the process.
+  server.on("upgrade", (_request, socket) => socket.on("error", () => {}));
   serveEngine(server, options);
   serveSocket(server, options);
   return server;
