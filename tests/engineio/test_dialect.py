@@ -464,12 +464,15 @@ def test_close_delivers_what_is_buffered() -> None:
     assert end(driver).reason is CloseReason.FORCED_CLOSE
 
 
-def test_probe_does_not_prolong_a_close() -> None:
-    core, driver = v3_driver(close_timeout=3)
+@pytest.mark.parametrize("close_timeout", [3, 100])
+def test_session_that_closes_has_one_deadline(close_timeout: float) -> None:
+    core, driver = v3_driver(close_timeout=close_timeout)
     sid = driver.open_polling()
     w = driver.upgrade(sid)
     core.send(sid, "a")
     core.close(sid, now=driver.now)
     driver.frame(w, "2probe")
-    driver.sleep(3.1)
+    driver.sleep(close_timeout - 0.1)
+    assert driver.events_of(SessionClosed) == []
+    driver.sleep(0.2)
     assert end(driver).reason is CloseReason.FORCED_CLOSE

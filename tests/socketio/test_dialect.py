@@ -81,7 +81,11 @@ def test_events_and_acknowledgements_of_both_sides() -> None:
         '42/custom,["b"]',
         '42/custom,0["q"]',
     ]
-    frames = ['451-/custom,7["x",{"_placeholder":true,"num":0}]', b"\4\2", "43/custom,0[1]"]
+    frames: list[str | bytes] = [
+        '451-/custom,7["x",{"_placeholder":true,"num":0}]',
+        b"\4\2",
+        "43/custom,0[1]",
+    ]
     driver.frame(w, *frames)
     (event,) = driver.events_of(EventReceived)
     assert (event.socket, event.name, event.args) == (custom, "x", [b"\2"])
