@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import AckTimeout
-from sioproto.socketio import BroadcastAcked, BroadcastOperator, Target
+from sioproto.socketio import BroadcastAcked, BroadcastOperator, Flags, Target
 from sioproto.socketio import Namespace as CoreNamespace
 
 if TYPE_CHECKING:
@@ -23,14 +23,13 @@ class Broadcast(BroadcastOperator):
         app: SocketApplication,
         namespace: CoreNamespace,
         target: Target | None = None,
-        *,
-        volatile: bool = False,
+        flags: Flags | None = None,
     ) -> None:
-        super().__init__(namespace, target, volatile=volatile)
+        super().__init__(namespace, target, flags)
         self._app = app
 
-    def _copy(self, target: Target, volatile: bool) -> Broadcast:
-        return Broadcast(self._app, self._namespace, target, volatile=volatile)
+    def _copy(self, target: Target, flags: Flags) -> Broadcast:
+        return Broadcast(self._app, self._namespace, target, flags)
 
     def send(self, *args: Any) -> None:
         """Emit an event named ``message`` (SIO-EVT-07).
