@@ -57,6 +57,8 @@ class SocketApplication(Application):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add.
     """
 
     core: SocketServer[Any]
@@ -68,6 +70,7 @@ class SocketApplication(Application):
         config: socketio.ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
+        response_headers: engineio.ResponseHeaders | None = None,
     ) -> None:
         super().__init__(app)
         self.core = SocketServer(
@@ -76,6 +79,7 @@ class SocketApplication(Application):
                 new_sid=new_id,
                 wake=self._wake,
                 allow_request=allow_request,
+                response_headers=response_headers,
             ),
             replace(config or socketio.ServerConfig(), dynamic_namespaces=True),
             new_id=new_id,
@@ -88,6 +92,7 @@ class SocketApplication(Application):
         self._root = self.of("/")
         self.handlers = {
             engineio.SessionUpgraded: _nothing,
+            engineio.HookFailed: self.hook_failed,
             NamespaceRequested: self._namespace_requested,
             ConnectRequested: self._connect_requested,
             ConnectAbandoned: self._connect_abandoned,

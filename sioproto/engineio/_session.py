@@ -21,6 +21,7 @@ from typing import Generic, Protocol
 from sioproto._errors import DecodeError, LimitError, RemoteProtocolError
 from sioproto._output import Output
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._headers import Headers
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
@@ -35,8 +36,8 @@ from sioproto.engineio._payload import decode_payload, encode_payload
 from sioproto.engineio._request import BAD_REQUEST, UNKNOWN_SID, Refusal, Request
 
 PING = Message("2")
-CLOSE = Message("1")
-NOOP = Message("6")
+CLOSE = Message("1", compress=False)
+NOOP = Message("6", compress=False)
 PROBE_ANSWER = WsFrame("3probe")
 
 MESSAGE_OVERHEAD = 100
@@ -44,8 +45,6 @@ MESSAGE_OVERHEAD = 100
 
 MAX_PROBES = 16
 """More unanswered probes than this on a candidate that does not take its answers end it."""
-
-Headers = tuple[tuple[str, str], ...]
 
 POLL_HEADERS: Headers = (
     ("content-type", "text/plain; charset=UTF-8"),
@@ -79,8 +78,10 @@ class Host(Protocol[X]):
     def put(self, out: Output) -> None:
         """Queue an output that ends nothing."""
 
-    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
-        """Answer an exchange with status 200."""
+    def respond(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool = False
+    ) -> None:
+        """Answer an exchange with status 200, in fewer bytes if that is allowed and wanted."""
 
     def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
@@ -290,7 +291,8 @@ class Session(Generic[X]):
     def _answer_poll(self, messages: list[Message]) -> None:
         assert self.poll is not None
         exchange, self.poll = self.poll, None
-        self._host.respond(exchange, POLL_HEADERS, encode_payload(messages))
+        compress = any(message.compress for message in messages)
+        self._host.respond(exchange, POLL_HEADERS, encode_payload(messages), compress=compress)
 
     # Polling
 
