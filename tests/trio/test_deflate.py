@@ -495,7 +495,7 @@ async def test_the_compress_flag_reaches_the_wire(autojump_clock: trio.testing.M
     def connection(socket: Socket) -> None:
         socket.emit("on", "x" * 2000)
         socket.compress(False).emit("off", "x" * 2000)
-        io.to().compress(False).emit("off", "x" * 2000)
+        io.compress(False).emit("off", "x" * 2000)
         io.emit("on", "x" * 2000)
 
     async with serving(io, config=serve_with(ON)) as listener:
