@@ -21,7 +21,7 @@ _MOST_BLOCKS = 200
 
 @case(
     "eio4.compression.poll-answer.decodes",
-    covers=["EIO-HC-01b", "EIO-HC-01"],
+    covers=["EIO-HC-01c", "EIO-HC-01b", "EIO-HC-01"],
     needs=["polling", "echo"],
     variants={
         "gzip": ("gzip", {"gzip"}),
@@ -43,7 +43,9 @@ async def poll_answer_decodes(t: Bench, variant: tuple[str | None, set[str]]) ->
         response = await peer.get(headers=headers)
         t.require(response.status == 200, "status 200", response)
         encoding = response.header("content-encoding") or "identity"
-        t.require(encoding in accepted | {"identity"}, f"one of {sorted(accepted)}", encoding)
+        t.require(encoding in {"identity", *_FORMATS}, "an encoding that is known", encoding)
+        asked = encoding in accepted | {"identity"}
+        t.check(asked, f"one of {sorted(accepted)}, or none", encoding, rule="EIO-HC-01b")
         packets += news(decode_payload(_decoded(t, response, encoding)))
     t.equal(packets, [packet], "packets")
     t.observe("encoding of polls", encoding)
