@@ -37,6 +37,8 @@ class Settings:
     cors: str | None = None
     cookie: bool = False
     deflate: bool = False
+    eio3: bool = False
+    jsonp: bool = False
 
 
 def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None = None) -> None:
@@ -111,6 +113,8 @@ def applications(settings: Settings) -> tuple[EngineServer, Server]:
         transports=settings.transports,
         cors=None if settings.cors is None else CorsConfig(origin=settings.cors),
         cookie=CookieConfig() if settings.cookie else None,
+        allow_eio3=settings.eio3,
+        jsonp=settings.jsonp,
     )
     config = SocketConfig(
         connect_timeout=settings.connect_timeout,

@@ -12,6 +12,7 @@ from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalP
 from sioproto._output import Output, output
 from sioproto.engineio._answers import Answers, ResponseHeaders
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
 from sioproto.engineio._handshake import first_messages
 from sioproto.engineio._headers import Headers, is_value
 from sioproto.engineio._message import Message, binary_message, text_message
@@ -26,18 +27,16 @@ from sioproto.engineio._outputs import (
     WsReject,
     X,
 )
-from sioproto.engineio._payload import encode_payload
 from sioproto.engineio._request import (
     BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
     UNKNOWN_SID,
     UNKNOWN_TRANSPORT,
-    UNSUPPORTED_REVISION,
     Refusal,
     Request,
     parse_query,
 )
-from sioproto.engineio._session import POLL_HEADERS, Session
+from sioproto.engineio._session import Session
 
 JSON_HEADERS = (("content-type", "application/json"),)
 TEXT_HEADERS = (("content-type", "text/html"),)
@@ -64,7 +63,7 @@ class EngineStatistics:
 
 
 class EngineServer(Generic[X]):
-    """The server side of Engine.IO revision 4, for one endpoint.
+    """The server side of Engine.IO, for one endpoint: of revision 4, and of 3 if that is allowed.
 
     Facts never raise because of a peer. They raise ``LocalProtocolError`` when the driver breaks
     the contract about its tokens.
@@ -130,7 +129,7 @@ class EngineServer(Generic[X]):
             return
         sid = query.get("sid")
         if not sid:
-            self._open_polling(exchange, request, base64=bool(query.get("b64")), now=now)
+            self._open_polling(exchange, request, query, now)
             return
         session = self._sessions[sid]
         if request.method == "GET":
@@ -140,7 +139,7 @@ class EngineServer(Generic[X]):
             self.refuse(exchange, BAD_REQUEST)
         elif _announced_length(request) > self.config.max_payload:
             self._answer(exchange, 413, TEXT_HEADERS, b"")
-        elif session.post_opened(exchange):
+        elif session.post_opened(exchange, request.header("content-type")):
             self._exchanges[exchange] = session
             self.put(HttpRead(exchange, self.config.max_payload))
 
@@ -181,17 +180,14 @@ class EngineServer(Generic[X]):
             # Always before the 101, and the bare text, with one status for all (EIO-ERR-20).
             self.put(WsReject(ws, 400, TEXT_HEADERS, refusal.message.encode()))
             return
-        sid = query.get("sid")
-        base64 = bool(query.get("b64"))
-        if sid:
+        if sid := query.get("sid"):
             session = self._sessions[sid]
-            session.base64 = base64
             self._accept(ws, session, request)
-            session.candidate_opened(ws, now)
+            session.candidate_opened(ws, bool(query.get("b64")), now)
             return
-        session = self._new_session(request, ws=ws, base64=base64, now=now)
+        session = self._new_session(request, query, ws, now)
         self._accept(ws, session, request)
-        self.put(SessionOpened(session.sid, request))
+        self.put(SessionOpened(session.sid, request, session.dialect.revision))
         for message in first_messages(session.sid, (), self.config):
             session.send(message)
 
@@ -434,7 +430,6 @@ class EngineServer(Generic[X]):
             return query, UNKNOWN_TRANSPORT
         if not is_value(request.header("origin") or ""):
             return query, BAD_REQUEST  # it could come back in a header (EIO-ERR-11)
-        revision = query.get("EIO")
         if sid := query.get("sid"):
             session = self._sessions.get(sid)
             if session is None:
@@ -444,14 +439,14 @@ class EngineServer(Generic[X]):
             else:
                 fits = transport == "polling" == session.transport
             # The session decides its revision, not the request (EIO-QP-12).
-            return query, None if fits and revision == "4" else BAD_REQUEST
+            return query, check_revision(query, session.dialect) if fits else BAD_REQUEST
         if request.method != "GET":
             return query, BAD_HANDSHAKE_METHOD
         if upgrade != (transport == "websocket") or self._shut:
             return query, BAD_REQUEST
         if (refusal := self._forbidden(request)) is not None:
             return query, refusal
-        return query, None if revision == "4" else UNSUPPORTED_REVISION
+        return query, check_handshake(query, self.config)
 
     def _forbidden(self, request: Request) -> Refusal | None:
         if self._allow_request is not None:
@@ -470,18 +465,20 @@ class EngineServer(Generic[X]):
             and session.candidate is None
         )
 
-    def _open_polling(self, exchange: X, request: Request, *, base64: bool, now: float) -> None:
-        session = self._new_session(request, ws=None, base64=base64, now=now)
+    def _open_polling(
+        self, exchange: X, request: Request, query: Mapping[str, str], now: float
+    ) -> None:
+        session = self._new_session(request, query, None, now)
         upgrades: tuple[str, ...] = ()
         if self.config.allow_upgrades and "websocket" in self.config.transports:
             upgrades = ("websocket",)
-        body = encode_payload(first_messages(session.sid, upgrades, self.config))
-        headers = POLL_HEADERS + self._answers.cookie(session.sid)
+        headers, body = session.shape(first_messages(session.sid, upgrades, self.config))
+        headers += self._answers.cookie(session.sid)
         self._succeed(exchange, headers, body, compress=True, opens=True)
-        self.put(SessionOpened(session.sid, request))
+        self.put(SessionOpened(session.sid, request, session.dialect.revision))
 
     def _new_session(
-        self, request: Request, *, ws: X | None, base64: bool, now: float
+        self, request: Request, query: Mapping[str, str], ws: X | None, now: float
     ) -> Session[X]:
         for _ in range(_SID_ATTEMPTS):
             sid = self._new_sid()
@@ -490,7 +487,14 @@ class EngineServer(Generic[X]):
         else:
             raise LocalProtocolError(f"new_sid returned only ids in use, the last {sid!r}")
         session: Session[X] = Session(
-            sid, request, ws=ws, base64=base64, host=self, config=self.config, now=now
+            sid,
+            request,
+            dialect_of(query, self.config),
+            ws=ws,
+            base64=bool(query.get("b64")),
+            host=self,
+            config=self.config,
+            now=now,
         )
         self._sessions[sid] = session
         return session
