@@ -291,6 +291,15 @@ def test_what_is_wrong_with_a_compressed_message(stream: bytes, code: int) -> No
         assert read(pieces, reader(config)) == ([], code)
 
 
+@pytest.mark.parametrize("config", [ON, ALONE])
+def test_a_message_that_is_cut_off_anywhere_is_not_delivered(config: DeflateConfig) -> None:
+    """EIO-HC-05c"""
+    for data in (b"hello", b"hello world " * 20, random.Random(1).randbytes(200)):
+        wire = deflate(data)
+        for size in range(len(wire)):
+            assert read([frame(0xC2, wire[:size])], reader(config)) == ([], 1007), size
+
+
 def test_blocks_that_say_that_they_are_the_last_are_read() -> None:
     """The example in RFC 7692, section 7.2.3.4, and what may come behind it."""
     final = bytes.fromhex("f348cdc9c90700") + b"\x00"
