@@ -297,7 +297,8 @@ def test_a_message_that_is_cut_off_anywhere_is_not_delivered(config: DeflateConf
     for data in (b"hello", b"hello world " * 20, random.Random(1).randbytes(200)):
         wire = deflate(data)
         for size in range(len(wire)):
-            assert read([frame(0xC2, wire[:size])], reader(config)) == ([], 1007), size
+            if wire[:size] != b"\x00":  # which is what an empty message looks like
+                assert read([frame(0xC2, wire[:size])], reader(config)) == ([], 1007), size
 
 
 def test_blocks_that_say_that_they_are_the_last_are_read() -> None:
