@@ -264,14 +264,14 @@ class Inflater(Extension):
         self._in_message = not fin
         if not fin or not self._compressed:
             return None
-        rest = self._inflate(_TAIL)
-        if not self._is_complete():
+        # If anything comes of the tail, it was taken for a part of a block.
+        if self._inflate(_TAIL) or not self._is_complete():
             raise _broken("a compressed message is cut off")
         if not self._takeover:
             self._context = None
         self._compressed = False
         self._size = self._streams = 0
-        return rest
+        return None
 
     def _inflate(self, data: bytes) -> bytes:
         parts: list[bytes] = []
