@@ -145,6 +145,7 @@ async def main(options: argparse.Namespace) -> None:
     io = sioproto.trio.Server(
         engine=sioproto.engineio.ServerConfig(
             path="/socket.io/",
+            allow_eio3=True,  # clients of major version 2, on the same port
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
         ),
