@@ -26,8 +26,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def encode_payload_v3(messages: Iterable[Message]) -> bytes:
-    """Encode packets into a body of text, binary as base64 (EIO-P3-01, EIO-P3-03)."""
-    texts = [message.text_v3 for message in messages]
+    """Encode packets into a body of text, binary as base64 (EIO-P3-01, EIO-P3-03).
+
+    The body that holds no packets is not empty, because an empty one is an error (EIO-P3-04).
+    """
+    texts = [message.text_v3 for message in messages] or [""]
     return "".join([f"{_utf16_length(text)}:{text}" for text in texts]).encode()
 
 
