@@ -155,9 +155,14 @@ async def connect(peer: Peer) -> None:
     ann = await peer.connected(user="żółć")
     equal(await ann.next("welcome"), (ann.id, "żółć"))
     assert ann.id != ann.client.eio.sid
+    equal(await ann.ask("echo-ack", 1), 1)
+
+
+async def refusals(peer: Peer) -> None:
     equal(await peer.refusal(token="wrong"), {"message": "wrong token", "data": {"retry": False}})
     equal(await peer.refusal(token="old"), {"message": "old token"})
     equal(await peer.refusal("/nowhere"), {"message": "Invalid namespace"})
+    ann = await peer.connected()
     equal(await ann.ask("echo-ack", 1), 1)
 
 
@@ -308,6 +313,7 @@ SCENARIOS = {
     for scenario in (
         transports,
         connect,
+        refusals,
         text,
         binary,
         acknowledgements,

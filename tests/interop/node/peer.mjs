@@ -163,7 +163,11 @@ export class Peer {
   async run(scenarios, name) {
     ensure(name in scenarios, `no scenario is called ${name}`);
     await scenarios[name](this);
-    for (const socket of this.sockets) socket.disconnect();
+    for (const socket of this.sockets) {
+      // Whoever leaves amid an upgrade may have sent a poll that arrives after its CLOSE.
+      if (socket.connected) await this.settled(socket);
+      socket.disconnect();
+    }
   }
 
   /** What this peer is at, for a scenario that hangs. */
