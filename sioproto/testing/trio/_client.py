@@ -356,17 +356,17 @@ class Link:
 
     # What the connection calls
 
-    def opened(self, sid: str) -> None:
+    def _opened(self, sid: str) -> None:
         """The session is open."""
         self.sid = sid
 
-    def message(self, data: str | bytes) -> None:
+    def _message(self, data: str | bytes) -> None:
         """A part of a packet arrived."""
         packet = self._decoder.feed(data)
         if packet is not None and packet.namespace in self._clients:
             self._clients[packet.namespace]._receive(packet)
 
-    def ended(self, reason: str) -> None:
+    def _ended(self, reason: str) -> None:
         """The connection has ended."""
         for client in list(self._clients.values()):
             client._leave(reason)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Receiver(Protocol):
     """Who is told what arrives on a connection."""
 
-    def opened(self, sid: str) -> None: ...
-    def message(self, data: str | bytes) -> None: ...
-    def ended(self, reason: str) -> None: ...
+    def _opened(self, sid: str) -> None: ...
+    def _message(self, data: str | bytes) -> None: ...
+    def _ended(self, reason: str) -> None: ...
 
 
 class Connection:
@@ -66,7 +66,7 @@ class Connection:
             self._endpoint.application.runtime.spawn(self._run)
         else:
             self.ended = True
-            receiver.ended("transport error")
+            receiver._ended("transport error")
 
     # Effects of the core
 
@@ -115,12 +115,12 @@ class Connection:
         if self.ended:
             return
         if packet.type is PacketType.MESSAGE:
-            self._receiver.message(packet.data)
+            self._receiver._message(packet.data)
         elif packet.type is PacketType.PING:
             if self.answer_pings:
                 self.put(f"3{packet.data!s}")
         elif packet.type is PacketType.OPEN:
-            self._receiver.opened(json.loads(packet.data)["sid"])
+            self._receiver._opened(json.loads(packet.data)["sid"])
 
     def stop_reading(self) -> None:
         """Leave unread what the server sends."""
@@ -192,7 +192,7 @@ class Connection:
         self._life.cancel()
         self._drained.set()
         self._endpoint.call(partial(self._endpoint.core.ws_closed, error=error), self)
-        self._receiver.ended(reason)
+        self._receiver._ended(reason)
 
 
 def request_of(

@@ -53,18 +53,18 @@ class EngineClient(Peer[str | bytes]):
 
     # What the connection calls
 
-    def opened(self, sid: str) -> None:
+    def _opened(self, sid: str) -> None:
         """The session is open."""
         self.sid = sid
         self._session = self._application.sessions.get(sid)
         self._answered = True
         self._inbox.wake()
 
-    def message(self, data: str | bytes) -> None:
+    def _message(self, data: str | bytes) -> None:
         """A message arrived."""
         self._inbox.put(data)
 
-    def ended(self, reason: str) -> None:
+    def _ended(self, reason: str) -> None:
         """The connection has ended."""
         self._end(reason)
 

@@ -163,7 +163,8 @@ class ServerUnderTest(_UnderTest):
     """A Socket.IO server that is served in memory. Made by :func:`serving`."""
 
     def __init__(self, application: Server, endpoint: _SocketEndpoint, timeout: float) -> None:
-        self._application = application
+        self.application = application
+        """What is served."""
         self._endpoint = endpoint
         self._timeout = timeout
 
@@ -201,13 +202,13 @@ class ServerUnderTest(_UnderTest):
             ExpectationFailed: no answer came in time.
         """
         request = request_of(
-            self._application.engine().config.path,
+            self.application.engine().config.path,
             query=query,
             headers=headers,
             address=address,
             secure=secure,
         )
-        core = self._application.core
+        core = self.application.core
         link = Link(
             partial(Connection, self._endpoint, request, answer_pings=answer_pings),
             self._endpoint.take_socket,
@@ -223,7 +224,8 @@ class EngineServerUnderTest(_UnderTest):
     """A bare Engine.IO server that is served in memory. Made by :func:`serving`."""
 
     def __init__(self, application: EngineServer, endpoint: Endpoint, timeout: float) -> None:
-        self._application = application
+        self.application = application
+        """What is served."""
         self._endpoint = endpoint
         self._timeout = timeout
 
@@ -244,13 +246,13 @@ class EngineServerUnderTest(_UnderTest):
             ExpectationFailed: no answer came in time.
         """
         request = request_of(
-            self._application.core.config.path,
+            self.application.core.config.path,
             query=query,
             headers=headers,
             address=address,
             secure=secure,
         )
         connection = Connection(self._endpoint, request, answer_pings=answer_pings)
-        client = EngineClient(self._application, connection, self._timeout)
+        client = EngineClient(self.application, connection, self._timeout)
         connection.open(client)
         return Opening(client, self._timeout if timeout is None else timeout)
