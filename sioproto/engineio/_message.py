@@ -13,10 +13,12 @@ class WsFrame:
     there frames a broadcast once, because all recipients share the object.
     """
 
-    __slots__ = ("cache", "payload")
+    __slots__ = ("cache", "compress", "payload")
 
-    def __init__(self, payload: str | bytes) -> None:
+    def __init__(self, payload: str | bytes, compress: bool = True) -> None:
         self.payload = payload
+        self.compress = compress
+        """Whether it may be compressed, if the connection can (SIO-EVT-16)."""
         self.cache: Any = None
 
     def __repr__(self) -> str:
@@ -30,12 +32,14 @@ class Message:
         packet: text is a whole packet, type digit included; bytes are the content of a binary
             message packet, whose type
             is implied (EIO-PKT-04).
+        compress: whether it may be compressed, if the connection can.
     """
 
-    __slots__ = ("_frame", "_text", "_text_frame", "packet", "size")
+    __slots__ = ("_frame", "_text", "_text_frame", "compress", "packet", "size")
 
-    def __init__(self, packet: str | bytes) -> None:
+    def __init__(self, packet: str | bytes, compress: bool = True) -> None:
         self.packet = packet
+        self.compress = compress
         self.size = len(packet)
         """What the packet counts for in a session's buffer: characters or bytes."""
         self._frame: WsFrame | None = None
@@ -60,7 +64,7 @@ class Message:
         """The WebSocket form: the packet as it is."""
         frame = self._frame
         if frame is None:
-            frame = self._frame = WsFrame(self.packet)
+            frame = self._frame = WsFrame(self.packet, self.compress)
         return frame
 
     @property
@@ -70,15 +74,15 @@ class Message:
             return self.frame
         frame = self._text_frame
         if frame is None:
-            frame = self._text_frame = WsFrame(self.text)
+            frame = self._text_frame = WsFrame(self.text, self.compress)
         return frame
 
 
-def text_message(data: str) -> Message:
+def text_message(data: str, compress: bool = True) -> Message:
     """A message packet that carries text."""
-    return Message("4" + data)
+    return Message("4" + data, compress)
 
 
-def binary_message(data: bytes) -> Message:
+def binary_message(data: bytes, compress: bool = True) -> Message:
     """A message packet that carries bytes."""
-    return Message(data)
+    return Message(data, compress)
