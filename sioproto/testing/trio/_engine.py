@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from sioproto._errors import LocalProtocolError
 from sioproto.engineio import Packet, PacketType, encode_packet
+from sioproto.engineio._server import check_text
 from sioproto.testing.trio._connection import Connection
 from sioproto.testing.trio._peer import Arriving, Peer
 from sioproto.trio import EngineServer, Session
@@ -30,8 +32,13 @@ class EngineClient(Peer[str | bytes]):
 
         Raises:
             ClosedError: the client is not connected.
+            LocalProtocolError: neither text nor bytes, or text with a lone surrogate.
         """
         self._check_connected()
+        if isinstance(data, str):
+            check_text(data)
+        elif not isinstance(data, bytes):
+            raise LocalProtocolError(f"a message is text or bytes, not {type(data).__name__}")
         self._connection.put(encode_packet(Packet(PacketType.MESSAGE, data)))
 
     async def receive(self, *, timeout: float | None = None) -> str | bytes:

@@ -104,14 +104,25 @@ async def _hosting(endpoint: Endpoint, shutdown_timeout: float) -> AsyncIterator
         async with trio.open_nursery() as nursery:
             nursery.start_soon(host)
             await started.wait()
-            yield
+            try:
+                yield
+            except BaseException as error:
+                if _is_cancellation(error):
+                    raise
+                failures.append(error)
             nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        if group.split(trio.Cancelled)[0] is not None:
-            raise  # trio takes its own exceptions out of groups, but wants to see them
-        failures.extend(group.exceptions)
+    except (trio.Cancelled, BaseExceptionGroup) as error:
+        if not failures:
+            raise
+        failures.append(error)  # trio takes what is its own out of groups, but wants to see it
     if failures:
         _raise(failures)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[0] is not None
+    return isinstance(error, trio.Cancelled)
 
 
 def _raise(failures: list[BaseException]) -> None:
