@@ -208,6 +208,47 @@ async def test_arguments_arrive_in_both_directions(args: tuple[Any, ...]) -> Non
         assert event.reply is None
 
 
+async def test_what_is_awaited_has_been_handled(autojump_clock: Clock) -> None:
+    """All that the server does at once, and nothing that takes time."""
+    late: list[str] = []
+    io = Server()
+
+    @io.on("connection")
+    async def connection(socket: Socket) -> None:
+        @socket.on("enter")
+        async def enter(room: str) -> None:
+            for _ in range(10):
+                await trio.lowlevel.checkpoint()
+            socket.join(room)
+            await trio.sleep(1)
+            late.append(room)
+
+    async with serving(io) as server:
+        ann, bob = await server.connect(), await server.connect()
+        for client in (ann, bob):
+            await client.emit("enter", "room")
+            assert "room" in client.socket.rooms
+        await ann.lose()
+        await bob.disconnect()
+        assert not io.of("/").sockets
+        assert (late, trio.current_time()) == ([], 0)
+
+
+async def test_a_server_that_never_rests_is_told() -> None:
+    io = Server()
+
+    @io.on("connection")
+    async def connection(socket: Socket) -> None:
+        while socket.connected:
+            await trio.lowlevel.checkpoint()
+
+    async with serving(io, timeout=0.05) as server:
+        with pytest.raises(
+            ExpectationFailed, match=r"some task has not come to wait .* in 0\.05 s"
+        ):
+            await server.connect()
+
+
 async def test_many_attachments_arrive() -> None:
     """The server's own limit is for what it receives."""
     async with serving(chat_server()) as server:
@@ -307,6 +348,25 @@ async def test_nothing_will_come_any_more(autojump_clock: Clock) -> None:
         with pytest.raises(ExpectationFailed, match="no event came any more"):
             await ann.receive()
         assert trio.current_time() == 0
+
+
+async def test_why_the_server_ended_it() -> None:
+    """What no client over a network would learn: here, it is the hint that matters."""
+    io = Server()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.on("two")(lambda a, b: None)
+
+    async with serving(io) as server:
+        ann = await server.connect()
+        with pytest.raises(ClosedError) as caught:
+            await ann.request("two", 1)
+        assert str(caught.value).splitlines()[1:3] == [
+            f'  client "{ann.id}" in / is disconnected, "transport close"',
+            '  the server says "forced server close": '
+            'no listener takes "two" with 1 arguments [SIO-ROB-01]',
+        ]
 
 
 async def test_nothing_comes(autojump_clock: Clock) -> None:

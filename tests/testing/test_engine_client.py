@@ -49,7 +49,9 @@ async def test_the_session_is_that_of_the_handler() -> None:
         assert ann.session.request.address == "192.0.2.1"
         assert ann.session.request.header("x-y") == "z"
         assert "a=b" in ann.session.request.target
-        ann.send("stop")
+        await ann.send("stop")
+        with pytest.raises(ExpectationFailed, match=r'the server says "forced close"\n'):
+            await ann.receive()
         assert await ann.wait_disconnected() == "transport close"
         assert ann.session.close_reason is CloseReason.FORCED_CLOSE
         bob.disconnect()

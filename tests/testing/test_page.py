@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import sioproto.testing.trio
 from sioproto.testing.trio import (
     Client,
     EngineClient,
@@ -41,6 +42,11 @@ async def test_the_page_names_what_there_is() -> None:
             assert len(names) >= 2
             for name in names - {"session"}:
                 assert hasattr(real, name), f"{who}.{name}"
+
+
+def test_the_page_names_all_that_is_public() -> None:
+    for name in sioproto.testing.trio.__all__:
+        assert re.search(rf"`{name}\b", PAGE), name
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from sioproto.testing.trio._client import Answer, Client, Event, Joining
 from sioproto.testing.trio._engine import EngineClient, Opening
 from sioproto.testing.trio._serving import EngineServerUnderTest, ServerUnderTest, serving
-from sioproto.testing.trio._waiting import ExpectationFailed
+from sioproto.testing.trio._waiting import Done, ExpectationFailed
 
 __all__ = [
     "Answer",
     "Client",
+    "Done",
     "EngineClient",
     "EngineServerUnderTest",
     "Event",

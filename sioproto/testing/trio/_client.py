@@ -17,7 +17,8 @@ from sioproto.socketio import (
     encode_packet,
 )
 from sioproto.testing.trio._connection import Connection
-from sioproto.testing.trio._peer import Arriving, Peer
+from sioproto.testing.trio._peer import Arriving, Peer, told_by_server
+from sioproto.testing.trio._waiting import Done
 from sioproto.trio import Socket
 
 _NO_LIMIT = 10**9
@@ -112,7 +113,7 @@ class Client(Peer[Event]):
         """Whether the server knew the client again."""
         return self.pid is not None and self.pid == self._brought_pid
 
-    def emit(self, name: str | int | float, *args: Any) -> None:
+    def emit(self, name: str | int | float, *args: Any) -> Done:
         """Emit an event that asks for no acknowledgement.
 
         Raises:
@@ -120,6 +121,7 @@ class Client(Peer[Event]):
             LocalProtocolError: the name is reserved, or the arguments cannot be expressed.
         """
         self._emit(name, args, None)
+        return self._done()
 
     def request(self, name: str | int | float, *args: Any, timeout: float | None = None) -> Answer:
         """Emit an event now, and await its acknowledgement when you like.
@@ -184,16 +186,16 @@ class Client(Peer[Event]):
             raise LocalProtocolError("lose the connection first")
         return self._link.again(self, timeout)
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> Done:
         """Leave the namespace, and close the connection if no other client is on it.
 
         Does nothing if the client has left.
         """
-        if self.reason is not None:
-            return
-        if self._answered:
-            self._send(PacketType.DISCONNECT)
-        self._leave("io client disconnect")
+        if self.reason is None:
+            if self._answered:
+                self._send(PacketType.DISCONNECT)
+            self._leave("io client disconnect")
+        return self._done()
 
     # What the link calls
 
@@ -266,7 +268,11 @@ class Client(Peer[Event]):
         raise AckTimeout(inbox.account(f"{what} came within {seconds:g} seconds"))
 
     def _describe(self) -> str:
-        return f'client "{self.id}" in {self.namespace} {self._state()}'
+        line = f'client "{self.id}" in {self.namespace} {self._state()}'
+        if self._socket is not None and self._socket._end is not None:
+            end = self._socket._end
+            line += told_by_server(end.reason, end.details)
+        return line
 
 
 Joining = Arriving[Client]

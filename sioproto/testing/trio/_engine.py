@@ -6,7 +6,8 @@ from sioproto._errors import LocalProtocolError
 from sioproto.engineio import Packet, PacketType, encode_packet
 from sioproto.engineio._server import check_text
 from sioproto.testing.trio._connection import Connection
-from sioproto.testing.trio._peer import Arriving, Peer
+from sioproto.testing.trio._peer import Arriving, Peer, told_by_server
+from sioproto.testing.trio._waiting import Done
 from sioproto.trio import EngineServer, Session
 
 
@@ -27,7 +28,7 @@ class EngineClient(Peer[str | bytes]):
         assert self._session is not None, "the client was let in"
         return self._session
 
-    def send(self, data: str | bytes) -> None:
+    def send(self, data: str | bytes) -> Done:
         """Send a message.
 
         Raises:
@@ -40,6 +41,7 @@ class EngineClient(Peer[str | bytes]):
         elif not isinstance(data, bytes):
             raise LocalProtocolError(f"a message is text or bytes, not {type(data).__name__}")
         self._connection.put(encode_packet(Packet(PacketType.MESSAGE, data)))
+        return self._done()
 
     async def receive(self, *, timeout: float | None = None) -> str | bytes:
         """Take the next message, waiting for it if need be.
@@ -50,13 +52,14 @@ class EngineClient(Peer[str | bytes]):
         __tracebackhide__ = True
         return await self._inbox.take(lambda data: True, "message", timeout)
 
-    def disconnect(self) -> None:
+    def disconnect(self) -> Done:
         """Close the session. Does nothing if it is closed."""
         if self.reason is None:
             self._end("forced close")
             if not self._connection.ended:
                 self._connection.put("1")
                 self._connection.put(None)
+        return self._done()
 
     # What the connection calls
 
@@ -76,7 +79,11 @@ class EngineClient(Peer[str | bytes]):
         self._end(reason)
 
     def _describe(self) -> str:
-        return f"session {self.sid} {self._state()}"
+        line = f"session {self.sid} {self._state()}"
+        session = self._session
+        if session is not None and session.close_reason is not None:
+            line += told_by_server(session.close_reason, session.close_error)
+        return line
 
 
 Opening = Arriving[EngineClient]

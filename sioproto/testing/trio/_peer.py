@@ -8,11 +8,10 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import trio
-import trio.testing
 
 from sioproto._errors import ClosedError, ConnectionFailed, SioprotoError
 from sioproto.testing.trio._connection import Connection
-from sioproto.testing.trio._waiting import ExpectationFailed, Inbox
+from sioproto.testing.trio._waiting import Done, ExpectationFailed, Inbox, settle
 
 T = TypeVar("T")
 
@@ -46,12 +45,13 @@ class Peer(ABC, Generic[T]):
         self._connection.answer_pings = value
 
     @abstractmethod
-    def disconnect(self) -> None:
+    def disconnect(self) -> Done:
         """Leave. Does nothing if the client has gone."""
 
-    def lose(self) -> None:
+    def lose(self) -> Done:
         """Lose the connection without a word, for all clients on it."""
         self._connection.lose()
+        return self._done()
 
     def stop_reading(self) -> None:
         """Leave unread what the server sends from now on, heartbeats included."""
@@ -98,6 +98,9 @@ class Peer(ABC, Generic[T]):
         __tracebackhide__ = True
         return await self._inbox.wait(lambda: self.reason, "end", timeout)
 
+    def _done(self) -> Done:
+        return Done(self._timeout)
+
     def _check_connected(self) -> None:
         if not self.connected:
             raise ClosedError(self._describe())
@@ -115,6 +118,12 @@ class Peer(ABC, Generic[T]):
     @abstractmethod
     def _describe(self) -> str:
         """A line about the client."""
+
+
+def told_by_server(reason: str, error: object) -> str:
+    """The end as the server saw it, which no client over a network would learn."""
+    why = "" if error is None else f": {error}"
+    return f'\n  the server says "{reason}"{why}'
 
 
 P = TypeVar("P", bound=Peer[Any])
@@ -154,7 +163,7 @@ class Arriving(Generic[P]):
             peer.disconnect()
             raise
         # What the application does at once has been done when the client is handed out.
-        await trio.testing.wait_all_tasks_blocked()
+        await settle(self._timeout)
         return peer
 
     async def _let_in(self) -> None:

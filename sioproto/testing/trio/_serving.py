@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any, overload
 
 import trio
-import trio.testing
 
 from sioproto.socketio import Connected
 from sioproto.testing.trio._client import Joining, Link
 from sioproto.testing.trio._connection import Connection, request_of
 from sioproto.testing.trio._engine import EngineClient, Opening
+from sioproto.testing.trio._waiting import settle
 from sioproto.trio import EngineServer, Server, Socket
 from sioproto.trio._endpoint import Endpoint
 from sioproto.trio._hosting import Hosting
@@ -165,9 +165,17 @@ class _SocketEndpoint(Endpoint):
 class _UnderTest:
     """What a test can do with either server."""
 
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
     async def settle(self) -> None:
-        """Wait until everything has run that can run without time passing."""
-        await trio.testing.wait_all_tasks_blocked()
+        """Wait until everything has run that can run without time passing.
+
+        Raises:
+            ExpectationFailed: something goes on running for longer than clients would wait.
+        """
+        __tracebackhide__ = True
+        await settle(self._timeout)
 
 
 class ServerUnderTest(_UnderTest):
@@ -177,7 +185,7 @@ class ServerUnderTest(_UnderTest):
         self.application = application
         """What is served."""
         self._endpoint = endpoint
-        self._timeout = timeout
+        super().__init__(timeout)
 
     def connect(
         self,
@@ -238,7 +246,7 @@ class EngineServerUnderTest(_UnderTest):
         self.application = application
         """What is served."""
         self._endpoint = endpoint
-        self._timeout = timeout
+        super().__init__(timeout)
 
     def connect(
         self,

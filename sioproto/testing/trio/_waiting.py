@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Generator
+from typing import Any, Generic, TypeVar
 
 import trio
 import trio.testing
@@ -21,6 +21,29 @@ class ExpectationFailed(AssertionError):
 
     The message lists what the client received so far, the latest last.
     """
+
+
+async def settle(seconds: float) -> None:
+    """Wait until everything has run that can run without time passing.
+
+    Raises:
+        ExpectationFailed: something goes on running for so long.
+    """
+    __tracebackhide__ = True
+    with trio.move_on_after(seconds):
+        await trio.testing.wait_all_tasks_blocked()
+        return
+    raise ExpectationFailed(f"some task has not come to wait for anything in {seconds:g} seconds")
+
+
+class Done:
+    """Something that a client has done. Await it to let the server do what follows at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return settle(self._seconds).__await__()
 
 
 class _Received(Generic[T]):
@@ -131,7 +154,7 @@ class Inbox(Generic[T]):
         if seconds:
             await self.until(lambda: bool(self._untaken), seconds)
         if not self._untaken:
-            await trio.testing.wait_all_tasks_blocked()
+            await settle(self._timeout)
         if self._untaken:
             raise ExpectationFailed(self.account(f"{self._untaken[0].text} came"))
 
