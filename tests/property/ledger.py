@@ -89,6 +89,11 @@ class Ledger:
         """An acknowledgement was asked for: of a socket, or of a broadcast in a namespace."""
         self.asked[asked, id] = 0
 
+    def open_ack(self, number: int) -> int:
+        """The id of an acknowledgement that is waited for, or any if there is none."""
+        waiting = [id for (_, id), outcomes in self.asked.items() if not outcomes]
+        return waiting[number % len(waiting)] if waiting else number
+
     def _settled(self, asked: object, id: int) -> None:
         self.asked[asked, id] += 1
         assert self.asked[asked, id] == 1, "an acknowledgement with two outcomes"

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sioproto import ClosedError
 from sioproto._output import Event
@@ -67,6 +67,7 @@ class Lives(RuleBasedStateMachine):
         self.requests: list[NamespaceRequested] = []
         self.last_name: dict[int, int] = {}
         self.sent = 0
+        self.sids: dict[str, str] = {}
 
     # The application
 
@@ -132,7 +133,7 @@ class Lives(RuleBasedStateMachine):
             else:
                 self.core.grant(request)
 
-    @rule(admission=st.sampled_from(["accept", "refuse", "wait"]))
+    @rule(admission=st.sampled_from(["accept", "wait", "refuse"]))
     def change_admission(self, admission: str) -> None:
         self.admission = admission
 
@@ -162,10 +163,16 @@ class Lives(RuleBasedStateMachine):
 
     # The clients
 
+    @initialize(firsts=st.lists(namespaces, min_size=1, max_size=3))
+    def begin(self, firsts: list[str]) -> None:
+        for first in firsts:
+            self.arrive(first)
+
     @precondition(lambda self: len(self.driver.in_flight) < 4)
     @rule(first=st.none() | namespaces)
     def arrive(self, first: str | None) -> None:
-        w, _ = self.driver.open_websocket()
+        w, sid = self.driver.open_websocket()
+        self.sids[w] = sid
         if first is not None:
             self.driver.frame(w, f"40{first}")
 
@@ -173,30 +180,51 @@ class Lives(RuleBasedStateMachine):
     @rule(
         number=index,
         burst=st.lists(
-            st.tuples(
-                st.sampled_from(["join", "leave", "event", "question", "answer", "nonsense"]),
-                namespaces,
-                index,
-            ),
+            st.tuples(st.sampled_from(["event", "question", "answer", "join", "leave"]), index),
             min_size=1,
             max_size=6,
         ),
     )
-    def receive(self, number: int, burst: list[tuple[str, str, int]]) -> None:
+    def receive(self, number: int, burst: list[tuple[str, int]]) -> None:
+        """What a client may well send: to where it has joined, when it began this burst."""
+        w = self.pick(number)
+        joined = [s.namespace.name + "," for s in self.ledger.at("c") if s.sid == self.sids[w]]
+        joined = [name.removeprefix("/,") for name in joined]
         frames = []
-        for position, (what, namespace, id) in enumerate(burst):
-            self.sent += 1
-            frames.append(
-                {
-                    "join": f"40{namespace}",
-                    "leave": f"41{namespace}",
-                    "event": f"42{namespace}[{self.sent}]",
-                    "question": f"42{namespace}{position}[{self.sent}]",
-                    "answer": f"43{namespace}{id}[]",
-                    "nonsense": "4x",
-                }[what]
-            )
+        for what, id in burst:
+            if joined and what != "join":
+                frames.append(self.packet(what, joined[id % len(joined)], id))
+            else:
+                away = [name for name in NAMESPACES if name not in joined] or NAMESPACES
+                frames.append(self.packet("join", away[id % len(away)], id))
+        self.driver.frame(w, *frames)
+
+    @precondition(lambda self: self.driver.in_flight)
+    @rule(
+        number=index,
+        burst=st.lists(
+            st.tuples(
+                st.sampled_from(["event", "question", "answer", "join", "leave", "nonsense"]),
+                namespaces,
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+    )
+    def receive_anything(self, number: int, burst: list[tuple[str, str]]) -> None:
+        frames = [self.packet(what, namespace, 0) for what, namespace in burst]
         self.driver.frame(self.pick(number), *frames)
+
+    def packet(self, what: str, namespace: str, id: int) -> str:
+        self.sent += 1
+        return {
+            "join": f"40{namespace}",
+            "leave": f"41{namespace}",
+            "event": f"42{namespace}[{self.sent}]",
+            "question": f"42{namespace}{id}[{self.sent}]",
+            "answer": f"43{namespace}{self.ledger.open_ack(id)}[]",
+            "nonsense": "4x",
+        }[what]
 
     @precondition(lambda self: self.driver.in_flight)
     @rule(number=index)
