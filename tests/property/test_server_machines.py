@@ -53,7 +53,7 @@ packets = st.sampled_from(
 frames = packets | st.binary(max_size=3)
 index = st.integers(0, 5)
 # Most of what is drawn from the above ends a connection: these are what keeps one busy.
-fitting = st.sampled_from(["40", "40/custom,", "42", "427", "451", "43", "43", "41", "3"])
+fitting = st.sampled_from(["40", "42", "427", "451", "43", "3", "41"])
 BINARY_EVENT = '["c",{"_placeholder":true,"num":0}]'
 
 
@@ -160,10 +160,16 @@ class Peers(RuleBasedStateMachine):
         sid = self.sids[number % len(self.sids)]
         session = self.core.engine._sessions[sid]
         joined = [s.namespace.name for s in self.ledger.at("c") if s.sid == sid]
+        asked = [s.namespace.name for s in self.ledger.at("q") if s.sid == sid]
         texts: list[str | bytes] = []
         for header, id in burst:
-            if header in ("3", "40", "40/custom,"):
+            name = "/custom" if id % 2 else "/"
+            if header == "3":
                 texts.append(header)
+            elif header == "40":
+                if name not in joined and name not in asked:
+                    texts.append(self.packet("40", "" if name == "/" else name + ",", id))
+                    asked.append(name)
             elif joined:
                 name = joined[id % len(joined)]
                 namespace = "" if name == "/" else name + ","
@@ -179,9 +185,13 @@ class Peers(RuleBasedStateMachine):
     def packet(self, header: str, namespace: str, id: int) -> str:
         if header == "451":
             return f"451-{namespace}{BINARY_EVENT}"
-        payload = {"42": '["a"]', "427": '["b"]', "43": f"{self.ledger.open_ack(id)}[1]", "41": ""}[
-            header
-        ]
+        payload = {
+            "40": "",
+            "41": "",
+            "42": '["a"]',
+            "427": '["b"]',
+            "43": f"{self.ledger.open_ack(id)}[1]",
+        }[header]
         return f"{header[:2]}{namespace}{header[2:]}{payload}"
 
     @precondition(lambda self: any(self.driver.in_flight.values()))
