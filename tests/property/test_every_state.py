@@ -2,7 +2,7 @@
 
 The product is that of every shape of a session, every standing of the sockets on it, and every
 kind of fact. Plain runs take each fact in some of the situations, long runs (``tox -e soak``) in
-all. What a fact may carry besides the samples of ``worlds``, and what several facts do, is left to
+all. What a fact may carry besides the samples of ``facts``, and what several facts do, is left to
 hypothesis.
 
 After each, the driver has held every effect against the token contract, no deadline is in the past,
@@ -19,18 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness import PROGRAMS
-from tests.property.worlds import (
-    BINARIES,
-    FACTS,
-    PACKETS,
-    STANDINGS,
-    Fact,
-    Shape,
-    World,
-    send_body,
-    send_frames,
-    shapes,
-)
+from tests.property.facts import BINARIES, FACTS, PACKETS, Fact, send_body, send_frames
+from tests.property.worlds import STANDINGS, Shape, World, shapes
 
 SHAPES = [*shapes(), *shapes("pong"), *shapes("held")]
 STEP = max(1, 1_600 // PROGRAMS)
