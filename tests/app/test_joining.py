@@ -141,6 +141,7 @@ async def test_the_standard_time_limit_leaves_time_to_answer(autojump_clock: Clo
 
 
 async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock: Clock) -> None:
+    """SIO-CONN-23."""
     io = server(lambda socket: pytest.fail("never connected"))
     finished: list[Socket] = []
 

@@ -20,6 +20,7 @@ from tests.trio.support import connect, serving
 
 
 async def test_a_handler_may_ask_its_own_client(autojump_clock: Clock) -> None:
+    """SIO-ACK-10."""
     answers: list[Any] = []
 
     def connection(socket: Socket) -> None:

@@ -72,6 +72,7 @@ def emitters(socket: Socket) -> list[Any]:
 @settings(max_examples=PROGRAMS)
 @given(st.lists(st.tuples(names, st.integers(0, 6)), max_size=8))
 def test_nothing_reserved_goes_out(events: list[tuple[str, int]]) -> None:
+    """SIO-EVT-05, SIO-EVT-06."""
     _, driver = socket_driver()
     w, _ = driver.open_websocket()
     driver.frame(w, "40")
