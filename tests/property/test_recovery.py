@@ -1,12 +1,14 @@
 """Clients that are cut off and come back get everything once and in order, as a small model says.
 
-The model is the history of one life: what was meant for a client, whether it was there or not. A
-client that is recovered has to have received exactly that; one that is not begins a new life.
+The model is the history of one life. While a client is there, it gets what is meant for it; when it
+comes back, what was sent behind the last event that it has, as far as that is meant for the rooms
+that it had when it was cut off (SIO-CSR-13). A client that is not recovered begins a new life.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import settings
@@ -84,6 +86,7 @@ class Recovering(RuleBasedStateMachine):
         self.people: list[Person] = []
         self.spent: list[tuple[str, str]] = []
         self.number = 0
+        self.log: list[tuple[int, Callable[[Person], bool]]] = []
         self.sent: dict[int, float] = {}
 
     # Clients
@@ -165,6 +168,7 @@ class Recovering(RuleBasedStateMachine):
         auth = {"pid": person.pid}
         if person.offset is not None:
             auth["offset"] = person.offset
+        last, heard = person.last, list(person.received)
         person.w, socket, _ = self.join(auth)
         if person.offset is None or away > LONGEST:
             assert not socket.recovered
@@ -182,6 +186,9 @@ class Recovering(RuleBasedStateMachine):
         person.socket = socket
         person.cut_at = None
         self.listen(person)
+        person.expected = heard + [
+            number for number, meant in self.log if number > last and meant(person)
+        ]
         # The proof: nothing is missing, nothing came twice, everything in its place.
         assert person.received == person.expected
 
@@ -232,9 +239,8 @@ class Recovering(RuleBasedStateMachine):
             person = self.pick(sender, here=True)
         operator = self.namespace.to() if person is None else person.socket.broadcast
         operator.to(*to).except_(*excepted).emit("kept", self.next_number())
-        for each in self.people:
-            if each is not person and each.wanted(to, excepted):
-                each.expected.append(self.number)
+        sender_id = "" if person is None else person.id
+        self.sent_to(lambda each: each.id != sender_id and each.wanted(to, excepted))
 
     @precondition(lambda self: self.people)
     @rule(number=index)
@@ -246,7 +252,15 @@ class Recovering(RuleBasedStateMachine):
 
     def send(self, person: Person) -> None:
         person.socket.emit("kept", self.next_number())
-        person.expected.append(self.number)
+        id = person.id
+        self.sent_to(lambda each: each.id == id)
+
+    def sent_to(self, meant: Callable[[Person], bool]) -> None:
+        """Those who are here have to get it; for the others it is kept."""
+        self.log.append((self.number, meant))
+        for each in self.people:
+            if each.here and meant(each):
+                each.expected.append(self.number)
 
     def next_number(self) -> int:
         self.number += 1
