@@ -1,13 +1,22 @@
 """The Socket.IO machine and codecs, revision 5."""
 
-from sioproto.socketio._acks import Reply
-from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
+from sioproto.socketio._acks import BroadcastAnswers, Reply, ServerAnswers
+from sioproto.socketio._adapter import (
+    Adapter,
+    AdapterFactory,
+    Broadcast,
+    Flags,
+    KeptSocket,
+    LocalAdapter,
+    Restored,
+    Target,
+)
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import Handshake
-from sioproto.socketio._namespace import Namespace
+from sioproto.socketio._namespace import RESERVED_SERVER_EVENTS, Namespace
 from sioproto.socketio._outputs import (
     AckFailed,
     AckReceived,
@@ -23,6 +32,8 @@ from sioproto.socketio._outputs import (
     RoomDeleted,
     RoomJoined,
     RoomLeft,
+    ServerEventReceived,
+    ServersAnswered,
 )
 from sioproto.socketio._packet import (
     MISSING,
@@ -32,18 +43,21 @@ from sioproto.socketio._packet import (
     encode_packet,
 )
 from sioproto.socketio._reasons import DisconnectReason
-from sioproto.socketio._recovery import KeptSocket, RecoveryConfig
+from sioproto.socketio._recovery import RecoveringAdapter, RecoveryConfig
 from sioproto.socketio._server import SocketServer, SocketStatistics
-from sioproto.socketio._socket import Socket, VolatileSender
+from sioproto.socketio._socket import FlaggedSocket, Socket
 
 __all__ = [
     "MISSING",
     "RESERVED_EVENTS",
+    "RESERVED_SERVER_EVENTS",
     "AckFailed",
     "AckReceived",
     "Adapter",
+    "AdapterFactory",
     "Broadcast",
     "BroadcastAcked",
+    "BroadcastAnswers",
     "BroadcastOperator",
     "ConnectAbandoned",
     "ConnectRequested",
@@ -53,6 +67,8 @@ __all__ = [
     "Disconnected",
     "Disconnecting",
     "EventReceived",
+    "FlaggedSocket",
+    "Flags",
     "Handshake",
     "KeptSocket",
     "LocalAdapter",
@@ -61,17 +77,21 @@ __all__ = [
     "NamespaceRequested",
     "Packet",
     "PacketType",
+    "RecoveringAdapter",
     "RecoveryConfig",
     "Reply",
+    "Restored",
     "RoomCreated",
     "RoomDeleted",
     "RoomJoined",
     "RoomLeft",
+    "ServerAnswers",
     "ServerConfig",
+    "ServerEventReceived",
+    "ServersAnswered",
     "Socket",
     "SocketServer",
     "SocketStatistics",
     "Target",
-    "VolatileSender",
     "encode_packet",
 ]

@@ -2,12 +2,16 @@
 
 The driver of ``tests.harness`` holds every effect against the token contract. On top of that, after
 each step: nothing is due that was not done, what sessions buffer is what was sent and not fetched,
-and each acknowledgement asked for has exactly one outcome in the end.
+and each acknowledgement asked for has exactly one outcome in the end. Some peers speak revision 3,
+or JSONP, and any of them may send what belongs to the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from math import inf
+from urllib.parse import urlencode
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -48,6 +52,9 @@ packets = st.sampled_from(
         "",
         "bAQID",
         "b!",
+        "b4AQID",
+        "40/custom?a=b,",
+        '42/custom?a=b,["b"]',
     ]
 )
 frames = packets | st.binary(max_size=3)
@@ -55,6 +62,31 @@ index = st.integers(0, 5)
 # Most of what is drawn from the above ends a connection: these are what keeps one busy.
 fitting = st.sampled_from(["40", "42", "427", "451", "43", "3", "41"])
 BINARY_EVENT = '["c",{"_placeholder":true,"num":0}]'
+revisions = st.sampled_from([3, 4])
+
+
+def joined(body: list[str]) -> bytes:
+    """A payload of revision 4."""
+    return "\x1e".join(body).encode()
+
+
+def counted(body: list[str]) -> bytes:
+    """A payload of revision 3."""
+    return "".join(f"{len(packet)}:{packet}" for packet in body).encode()
+
+
+def counted_in_bytes(body: list[str]) -> bytes:
+    """A payload of revision 3 in its binary form."""
+    lengths = (bytes(map(int, str(len(packet)))) for packet in body)
+    return b"".join(
+        b"\0%b\xff%b" % (length, packet.encode())
+        for length, packet in zip(lengths, body, strict=True)
+    )
+
+
+def filled_in(body: list[str]) -> bytes:
+    """A form, as JSONP posts it."""
+    return urlencode({"d": counted(body)}).encode()
 
 
 class Peers(RuleBasedStateMachine):
@@ -63,13 +95,16 @@ class Peers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.core, self.driver = socket_driver(
-            "/custom", accept=False, engine={"max_payload": 200, "max_buffer": 5_000}
+            "/custom",
+            accept=False,
+            engine={"max_payload": 200, "max_buffer": 5_000, "allow_eio3": True, "jsonp": True},
         )
         self.driver.on_event = self.on_event
         self.ledger = Ledger()
         self.hospitable = True
         self.sids: list[str] = []
         self.pending: list[Socket] = []
+        self.fall_silent = False
 
     @property
     def sockets(self) -> list[Socket]:
@@ -90,26 +125,36 @@ class Peers(RuleBasedStateMachine):
                 self.pending.append(event.socket)
 
     @initialize(
-        websockets=st.lists(st.booleans(), min_size=1, max_size=3), hospitable=st.booleans()
+        websockets=st.lists(st.booleans(), min_size=1, max_size=3),
+        hospitable=st.booleans(),
+        fall_silent=st.booleans(),
     )
-    def begin(self, websockets: list[bool], hospitable: bool) -> None:
+    def begin(self, websockets: list[bool], hospitable: bool, fall_silent: bool) -> None:
         for websocket in websockets:
             if websocket:
                 self.driver.frame(self.driver.open_websocket()[0], "40")
             else:
                 self.driver.post(self.driver.open_polling(), "40")
         self.hospitable = hospitable
+        self.fall_silent = fall_silent
         self.look()
 
     # Facts
 
-    @rule()
-    def open_polling(self) -> None:
+    @rule(revision=revisions)
+    def open_polling(self, revision: int) -> None:
+        self.driver.revision = revision
         self.driver.open_polling()
         self.look()
 
-    @rule()
-    def open_websocket(self) -> None:
+    @rule(revision=revisions)
+    def open_jsonp(self, revision: int) -> None:
+        self.driver.http(request(f"EIO={revision}&transport=polling&j=0"))
+        self.look()
+
+    @rule(revision=revisions)
+    def open_websocket(self, revision: int) -> None:
+        self.driver.revision = revision
         self.driver.open_websocket()
         self.look()
 
@@ -122,16 +167,29 @@ class Peers(RuleBasedStateMachine):
 
     @precondition(lambda self: self.sids)
     @rule(number=index)
-    def start_post(self, number: int) -> None:
+    def poll_rightly(self, number: int) -> None:
+        self.driver.poll(self.sids[number % len(self.sids)])
+        self.look()
+
+    @precondition(lambda self: self.sids)
+    @rule(number=index, label=st.sampled_from(["text/plain", "application/octet-stream"]))
+    def start_post(self, number: int, label: str) -> None:
         sid = self.sids[number % len(self.sids)]
-        self.driver.start(request(f"EIO=4&transport=polling&sid={sid}", "POST"))
+        self.driver.start(request(self.driver.query(sid), "POST", content_type=label))
         self.look()
 
     @precondition(lambda self: self.driver.unanswered)
-    @rule(number=index, body=st.lists(packets, max_size=4), more=st.integers(0, 1))
-    def finish_post(self, number: int, body: list[str], more: int) -> None:
+    @rule(
+        number=index,
+        body=st.lists(packets, max_size=4),
+        shape=st.sampled_from([joined, counted, counted_in_bytes, filled_in]),
+        more=st.integers(0, 1),
+    )
+    def finish_post(
+        self, number: int, body: list[str], shape: Callable[[list[str]], bytes], more: int
+    ) -> None:
         exchange = self.driver.unanswered[number % len(self.driver.unanswered)]
-        self.driver.body(exchange, "\x1e".join(body).encode() + b"x" * 300 * more)
+        self.driver.body(exchange, shape(body) + b"x" * 300 * more)
         self.look()
 
     @precondition(lambda self: self.driver.unanswered)
@@ -144,6 +202,14 @@ class Peers(RuleBasedStateMachine):
     @rule(number=index)
     def upgrade(self, number: int) -> None:
         self.driver.upgrade(self.sids[number % len(self.sids)])
+        self.look()
+
+    @precondition(lambda self: self.sids)
+    @rule(number=index)
+    def upgrade_at_once(self, number: int) -> None:
+        w = self.driver.upgrade(self.sids[number % len(self.sids)])
+        if w in self.driver.in_flight:
+            self.driver.frame(w, "2probe", "5")
         self.look()
 
     @precondition(lambda self: self.driver.open_websockets)
@@ -159,27 +225,29 @@ class Peers(RuleBasedStateMachine):
         """Send what may be sent, on the transport that the session has."""
         sid = self.sids[number % len(self.sids)]
         session = self.core.engine._sessions[sid]
-        joined = [s.namespace.name for s in self.ledger.at("c") if s.sid == sid]
+        there = [s.namespace.name for s in self.ledger.at("c") if s.sid == sid]
         asked = [s.namespace.name for s in self.ledger.at("q") if s.sid == sid]
         texts: list[str | bytes] = []
         for header, id in burst:
             name = "/custom" if id % 2 else "/"
-            if header == "3":
-                texts.append(header)
+            if header == "3":  # the heartbeat, whichever way round it goes
+                texts.append("3" if session.dialect.revision == 4 else "2")
             elif header == "40":
-                if name not in joined and name not in asked:
+                if name not in there and name not in asked:
                     texts.append(self.packet("40", "" if name == "/" else name + ",", id))
                     asked.append(name)
-            elif joined:
-                name = joined[id % len(joined)]
+            elif there:
+                name = there[id % len(there)]
                 namespace = "" if name == "/" else name + ","
                 texts.append(self.packet(header, namespace, id))
                 if header == "451":
-                    texts.append("bAQID" if session.ws is None else b"x")
+                    binary = {3: ("b4AQID", b"\x04x"), 4: ("bAQID", b"x")}
+                    texts.append(binary[session.dialect.revision][session.ws is not None])
         if session.ws is not None:
             self.driver.frame(session.ws, *texts)
         elif session.post is None and texts:
-            self.driver.post(sid, "\x1e".join(map(str, texts))[:200])
+            encode = joined if session.dialect.revision == 4 else counted
+            self.driver.post(sid, encode(list(map(str, texts)))[:200])
         self.look()
 
     def packet(self, header: str, namespace: str, id: int) -> str:
@@ -304,7 +372,9 @@ class Peers(RuleBasedStateMachine):
 
     def look(self) -> None:
         """Which sessions there are now."""
-        self.sids = list(self.core.engine._sessions)
+        sessions = self.core.engine._sessions
+        self.sids = list(sessions)
+        self.driver._revisions = {sid: s.dialect.revision for sid, s in sessions.items()}
 
     @invariant()
     def books_balance(self) -> None:
@@ -319,6 +389,7 @@ class Peers(RuleBasedStateMachine):
         for session in self.core.engine._sessions.values():
             held = sum(message.size + MESSAGE_OVERHEAD for message in session.buffer)
             assert session.buffered == held <= 5_000
+            assert session.deadline < inf, "liveness is never lost"
         deadline = self.core.next_deadline()
         if statistics.engine.sessions:
             assert deadline is not None
@@ -329,7 +400,11 @@ class Peers(RuleBasedStateMachine):
                 assert outcomes == 1
 
     def teardown(self) -> None:
-        """In the end everything ends."""
+        """In the end everything ends, if only because all fall silent."""
+        if self.fall_silent:
+            self.driver.sleep(150)
+            self.look()
+            assert self.core.statistics().engine.sessions == 0
         self.core.shutdown(now=self.driver.now)
         self.settle()
         for w in self.driver.open_websockets:

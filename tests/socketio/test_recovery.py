@@ -14,6 +14,7 @@ from sioproto.socketio import (
     ConnectRequested,
     Disconnected,
     EventReceived,
+    RecoveringAdapter,
     RecoveryConfig,
     Socket,
     SocketServer,
@@ -121,9 +122,9 @@ def test_acknowledgements_have_no_offset() -> None:
     event.reply("answer")
     driver.drain()
     assert driver.frames[client.w] == ['437["answer"]']
-    recovery = client.socket.namespace.recovery
-    assert recovery is not None
-    assert len(recovery._log) == 0
+    adapter = client.socket.namespace.adapter
+    assert isinstance(adapter, RecoveringAdapter)
+    assert len(adapter._log) == 0
 
 
 def test_leaving_ones_own_room_costs_no_event() -> None:
@@ -288,8 +289,8 @@ def test_nothing_is_kept_for_ever() -> None:
         client.socket.join("r")
         core.of("/").emit("x", "y" * 1000)
         client.cut()
-    recovery = core.of("/").recovery
-    assert recovery is not None
+    recovery = core.of("/").adapter
+    assert isinstance(recovery, RecoveringAdapter)
     driver.sleep(300)
     assert (len(recovery._log), len(recovery._kept), len(recovery._kept_ids)) == (0, 0, 0)
     assert recovery._log_size == 0
@@ -310,8 +311,8 @@ def test_log_is_bounded() -> None:
     client.cut()
     for _ in range(100):
         core.of("/").emit("x" * 1000)
-    recovery = core.of("/").recovery
-    assert recovery is not None
+    recovery = core.of("/").adapter
+    assert isinstance(recovery, RecoveringAdapter)
     assert recovery._log_size <= 10_000
     client.connect()
     assert not client.socket.recovered, "some of what it missed is gone"
