@@ -185,6 +185,8 @@ async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clo
 
 @pytest.mark.parametrize("kind", ["Socket.IO", "Engine.IO"])
 async def test_application_forbids_a_handshake(kind: str, autojump_clock: Clock) -> None:
+    """EIO-ERR-07."""
+
     def allow_request(request: Request) -> None:
         if request.header("x-key") != "secret":
             raise ConnectionRefused("Forbidden")

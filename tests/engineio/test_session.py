@@ -409,7 +409,7 @@ def test_messages_are_told_before_an_error() -> None:
 
 
 def test_close_gives_up_on_a_client_that_does_not_poll() -> None:
-    """EIO-CL-05."""
+    """EIO-CL-14, EIO-CL-05."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     core.close(sid, now=0)

@@ -8,15 +8,19 @@ from sioproto import engineio
 from sioproto.socketio import (
     AckFailed,
     AckReceived,
+    Adapter,
     Connected,
     ConnectRequested,
     EventReceived,
+    LocalAdapter,
+    Namespace,
     RecoveryConfig,
     RoomCreated,
     RoomJoined,
     ServerConfig,
+    SocketServer,
 )
-from tests.harness import request, socket_driver
+from tests.harness import counter, request, socket_driver
 from tests.socketio.support import joined, rule
 
 
@@ -53,7 +57,7 @@ def test_revision_is_checked_below() -> None:
     for query in ("transport=polling", "EIO=3&transport=polling", "EIO=5&transport=polling"):
         answer = driver.answers[driver.http(request(query))]
         assert answer.status == 400
-        assert answer.body == b'{"code":5,"message":"Unsupported protocol version"}'
+        assert answer.body.startswith(b'{"code":5,"message":"Unsupported protocol version')
 
 
 def test_client_and_server_know_a_socket_by_one_id() -> None:
@@ -154,3 +158,59 @@ def test_acknowledgement_without_payload_acknowledges_nothing(packet: str) -> No
     assert w in driver.close_codes
     assert driver.events_of(AckReceived) == []
     assert driver.events_of(AckFailed) == [AckFailed(socket, id, "disconnect")]
+
+
+def test_volatile_holds_for_one_call() -> None:
+    """SIO-EVT-20."""
+    _, driver = socket_driver()
+    w, (socket,) = joined(driver)
+    driver.auto_sent = False
+    socket.emit("in flight")
+    driver.drain()
+    socket.volatile.emit("dropped")
+    socket.emit("waits")
+    driver.sent(w)
+    assert driver.frames[w] == ['42["in flight"]', '42["waits"]']
+
+
+@pytest.mark.parametrize(
+    ("refusal", "payload"),
+    [
+        (("no",), '{"message":"no"}'),
+        (("no", None), '{"message":"no"}'),
+        (("", 0), '{"message":"","data":0}'),
+    ],
+)
+def test_payload_of_a_refusal(refusal: tuple[str, int | None], payload: str) -> None:
+    """SIO-MW-03."""
+    core, driver = socket_driver(accept=False)
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40")
+    (asked,) = driver.events_of(ConnectRequested)
+    core.reject(asked.socket, *refusal)
+    driver.drain()
+    assert driver.frames[w][-1] == f"44{payload}"
+
+
+def test_adapter_may_be_ones_own() -> None:
+    """SIO-OPT-06."""
+    made: list[str] = []
+
+    class Own(LocalAdapter):
+        pass
+
+    def factory(namespace: Namespace) -> Adapter:
+        made.append(namespace.name)
+        return Own(namespace)
+
+    core: SocketServer[str] = SocketServer(
+        engineio.EngineServer(new_sid=counter("E")),
+        new_id=counter("S"),
+        wall_clock=lambda: 0.0,
+        adapter=factory,
+    )
+    core.of("/custom")
+    assert made == ["/", "/custom"]
+    assert type(core.of("/custom").adapter) is Own
+    plain, _ = socket_driver()
+    assert type(plain.of("/").adapter) is LocalAdapter
