@@ -212,6 +212,7 @@ PURE_MODULES = {
     "types",
     "typing",
     "urllib.parse",
+    "zlib",
 }
 IMPURE_CALLS = {"__import__", "eval", "exec", "input", "open", "print"}
 CLOCK_METHODS = {"now", "today", "utcnow"}

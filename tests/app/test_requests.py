@@ -21,6 +21,7 @@ from tests.trio import support as wire
 
 
 async def test_a_handler_may_ask_its_own_client(autojump_clock: Clock) -> None:
+    """SIO-ACK-10."""
     answers: list[Any] = []
 
     def connection(socket: Socket) -> None:
