@@ -33,7 +33,7 @@ from sioproto.socketio import ServerConfig as SocketConfig
 T = TypeVar("T", bound=Event)
 
 PROGRAMS = int(os.environ.get("SIOPROTO_EXAMPLES", "200"))
-"""So many programs each state machine of tests/property runs."""
+"""So many examples each property of tests/property runs."""
 
 
 class Core(Protocol):
@@ -89,14 +89,16 @@ class Driver:
 
     # The contract
 
-    def drain(self) -> list[Output]:
-        """Drain the core, holding each effect against the contract."""
+    def drain(self, until: type[Event] | None = None) -> list[Output]:
+        """Drain the core, or up to an event, holding each effect against the contract."""
         outputs: list[Output] = []
         for out in self.core.outputs():
             outputs.append(out)
             if isinstance(out, Event):
                 self.events.append(out)
                 self.on_event(out)
+                if type(out) is until:
+                    break
             else:
                 self._effect(out)
         return outputs

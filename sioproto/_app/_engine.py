@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sioproto._app._backlog import Backlog
@@ -143,6 +144,11 @@ class EngineApplication(Application):
             HookFailed: self.hook_failed,
             SessionClosed: self._closed,
         }
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The sessions that are not closed by id, in order of opening. A live view."""
+        return MappingProxyType(self._sessions)
 
     def statistics(self) -> EngineStatistics:
         """Count what is held. Takes time in proportion to the number of sessions."""

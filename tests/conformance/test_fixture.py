@@ -45,6 +45,24 @@ def test_settings_reach_both_applications() -> None:
             fetch(session, b"4" * 101)
 
 
+def test_older_revision_is_served_if_asked_for() -> None:
+    command = (sys.executable, "-m", "sioproto_conformance", "fixture", "--eio3", "--jsonp")
+    with running(Manifest(name="older", launch=Launch(command))) as target:
+        for path in ("engine.io", "socket.io"):
+            base = f"{target.slow_url}/{path}/?EIO=3&transport=polling"
+            length, _, packet = fetch(base).partition(":")
+            assert int(length) == len(packet)
+            script = fetch(f"{base}&j=5")
+            assert script.startswith("___eio[5](")
+            payload = json.loads(script.removeprefix("___eio[5](").removesuffix(");"))
+            session = f"{base}&sid={json.loads(payload.partition(':')[2][1:])['sid']}"
+            if path == "socket.io":
+                assert fetch(session) == '___eio[5]("2:4013:42[\\"auth\\",{}]");'
+            else:
+                assert fetch(session, b"d=6%3A4hello") == "ok"
+                assert fetch(session) == '___eio[5]("6:4hello");'
+
+
 @pytest.mark.parametrize(
     ("option", "complaint"),
     [
