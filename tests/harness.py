@@ -78,6 +78,7 @@ class Driver:
         self.answers: dict[str, HttpRespond[str]] = {}
         self.frames: dict[str, list[str | bytes]] = {}
         self.close_codes: dict[str, int | None] = {}
+        self.accepted: dict[str, WsAccept[str]] = {}
         self.rejected: dict[str, WsReject[str]] = {}
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda event: None
@@ -115,6 +116,7 @@ class Driver:
                 self.answers[x] = out
             case WsAccept(ws=w):
                 self._connecting.remove(w)
+                self.accepted[w] = out
                 self.frames[w] = []
                 self.in_flight[w] = False
             case WsReject(ws=w):
