@@ -346,6 +346,7 @@ def _fail(message: str, code: int) -> NoReturn:
     help="Names with commas between them.",
 )
 @click.option("--recovery", is_flag=True, help="Recover the state of connections.")
+@click.option("--msgpack", is_flag=True, help="Encode the packets of Socket.IO in MessagePack.")
 @click.option("--broken", metavar="NAME", help="Break the server first, to test the suite.")
 def fixture(port: int, broken: str | None, transports: str, **settings: Any) -> None:
     """Serve the contract's applications, built in, until ended.
@@ -358,7 +359,7 @@ def fixture(port: int, broken: str | None, transports: str, **settings: Any) -> 
     names = tuple(transports.split(","))
     try:
         _fixture.serve(_fixture.Settings(transports=names, **settings), port=port, broken=broken)
-    except (LookupError, ValueError) as error:
+    except (ImportError, LookupError, ValueError) as error:
         _fail(str(error), USAGE)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from sioproto.engineio import ServerConfig as EngineConfig
-from sioproto.socketio import RecoveryConfig
+from sioproto.socketio import MsgpackParser, RecoveryConfig
 from sioproto.socketio import ServerConfig as SocketConfig
 from sioproto.trio import EngineServer, Server, Session, Socket
 from sioproto.trio import serve as serve_on_trio
@@ -26,6 +26,7 @@ class Settings:
     max_payload: int = 1_000_000
     transports: tuple[str, ...] = ("polling", "websocket")
     recovery: bool = False
+    msgpack: bool = False
 
 
 def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None = None) -> None:
@@ -39,6 +40,7 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
         broken: name of a way to break the server first.
 
     Raises:
+        ImportError: the settings need a library that is missing.
         LookupError: there is no such way.
         OSError: the port cannot be had.
         ValueError: the settings make no sense.
@@ -99,7 +101,11 @@ def applications(settings: Settings) -> tuple[EngineServer, Server]:
         connect_timeout=settings.connect_timeout,
         recovery=RecoveryConfig() if settings.recovery else None,
     )
-    io = Server(engine=replace(engine, path="/socket.io/"), config=config)
+    io = Server(
+        engine=replace(engine, path="/socket.io/"),
+        config=config,
+        parser=MsgpackParser() if settings.msgpack else None,
+    )
     install(io)
     return EngineServer(echo, config=engine), io
 

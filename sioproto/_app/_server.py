@@ -57,6 +57,7 @@ class SocketApplication(Application):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        parser: encodes and decodes packets, the same as all clients use.
     """
 
     core: SocketServer[Any]
@@ -68,6 +69,7 @@ class SocketApplication(Application):
         config: socketio.ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
+        parser: socketio.Parser | None = None,
     ) -> None:
         super().__init__(app)
         self.core = SocketServer(
@@ -81,6 +83,7 @@ class SocketApplication(Application):
             new_id=new_id,
             wall_clock=time.time,
             socket_class=Socket,
+            parser=parser,
         )
         self._namespaces: dict[str, Namespace] = {}
         self._parents: list[ParentNamespace] = []

@@ -1,5 +1,6 @@
 """The Socket.IO machine and codecs, revision 5."""
 
+from sioproto._json import JsonCodec, StrictJson
 from sioproto.socketio._acks import Reply
 from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
 from sioproto.socketio._broadcast import BroadcastOperator
@@ -7,6 +8,7 @@ from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import Handshake
+from sioproto.socketio._msgpack import MsgpackParser
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import (
     AckFailed,
@@ -29,8 +31,10 @@ from sioproto.socketio._packet import (
     RESERVED_EVENTS,
     Packet,
     PacketType,
+    check_packet,
     encode_packet,
 )
+from sioproto.socketio._parser import PacketDecoder, Parser, TextParser
 from sioproto.socketio._reasons import DisconnectReason
 from sioproto.socketio._recovery import KeptSocket, RecoveryConfig
 from sioproto.socketio._server import SocketServer, SocketStatistics
@@ -54,13 +58,17 @@ __all__ = [
     "Disconnecting",
     "EventReceived",
     "Handshake",
+    "JsonCodec",
     "KeptSocket",
     "LocalAdapter",
+    "MsgpackParser",
     "Namespace",
     "NamespaceRequest",
     "NamespaceRequested",
     "Packet",
+    "PacketDecoder",
     "PacketType",
+    "Parser",
     "RecoveryConfig",
     "Reply",
     "RoomCreated",
@@ -71,7 +79,10 @@ __all__ = [
     "Socket",
     "SocketServer",
     "SocketStatistics",
+    "StrictJson",
     "Target",
+    "TextParser",
     "VolatileSender",
+    "check_packet",
     "encode_packet",
 ]

@@ -10,7 +10,6 @@ from sioproto._errors import ClosedError, LimitError, LocalProtocolError, Remote
 from sioproto.engineio._message import Message
 from sioproto.engineio._request import Request
 from sioproto.socketio._acks import Reply
-from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import build_handshake
 from sioproto.socketio._outputs import (
     ConnectAbandoned,
@@ -72,7 +71,7 @@ class Connection:
         self.sid = sid
         self.server = server
         self._request = request
-        self._decoder = Decoder(server.json, max_attachments=server.config.max_attachments)
+        self._decoder = server.parser.decoder(max_attachments=server.config.max_attachments)
         self._joined: dict[str, Socket] = {}
         self._pending: dict[str, Socket | NamespaceRequest] = {}
         self._ended = False

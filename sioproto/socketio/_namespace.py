@@ -12,7 +12,7 @@ from sioproto.socketio._acks import PendingBroadcastAck
 from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._outputs import RoomCreated, RoomDeleted, RoomJoined, RoomLeft
-from sioproto.socketio._packet import RESERVED_EVENTS, Packet, PacketType, encode_packet
+from sioproto.socketio._packet import RESERVED_EVENTS, Packet, PacketType
 from sioproto.socketio._recovery import RecoveringAdapter
 from sioproto.socketio._socket import Socket
 
@@ -31,7 +31,7 @@ class Namespace:
     def __init__(self, name: str, server: SocketServer[Any]) -> None:
         self.name = name
         self._server = server
-        self._json = server.json
+        self._parser = server.parser
         self._sockets: dict[str, Socket] = {}
         self._last_ack_id = -1
         self.dynamic = False
@@ -108,12 +108,11 @@ class Namespace:
         return Packet(PacketType.EVENT, self.name, [name, *args])
 
     def encode(self, packet: Packet) -> list[Message]:
-        """Encode a packet into messages: its text, then its attachments."""
-        text, attachments = encode_packet(packet, self._json)
-        messages = [text_message(text)]
-        if attachments:
-            messages += map(binary_message, attachments)
-        return messages
+        """Encode a packet into messages that recipients can share."""
+        return [
+            text_message(message) if isinstance(message, str) else binary_message(message)
+            for message in self._parser.encode(packet)
+        ]
 
     def next_ack_id(self) -> int:
         """A new id; the first is 0. Shared by all sockets of the namespace (SIO-ACK-06)."""

@@ -9,7 +9,6 @@ from typing import Any, Generic
 
 from sioproto._deadlines import Deadlines
 from sioproto._errors import LocalProtocolError
-from sioproto._json import JsonCodec, StrictJson
 from sioproto._output import Output, output
 from sioproto.engineio._message import Message
 from sioproto.engineio._outputs import MessageReceived, SessionClosed, SessionOpened, X
@@ -21,6 +20,7 @@ from sioproto.socketio._connection import Connection, NamespaceRequest
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import Disconnected
+from sioproto.socketio._parser import Parser, TextParser
 from sioproto.socketio._reasons import DisconnectReason
 from sioproto.socketio._recovery import KeptSocket, RecoveringAdapter
 from sioproto.socketio._socket import Socket
@@ -53,7 +53,7 @@ class SocketServer(Generic[X]):
         new_id: makes socket ids; the own room of each socket is named by it (SIO-CONN-09).
         wall_clock: seconds since 1970, for ``handshake.time`` and ``handshake.issued``.
         socket_class: what sockets are made of, so that a runtime can give them methods of its own.
-        json: encodes and decodes payloads.
+        parser: encodes and decodes packets; :class:`TextParser` unless given.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class SocketServer(Generic[X]):
         new_id: Callable[[], str],
         wall_clock: Callable[[], float],
         socket_class: type[Socket] = Socket,
-        json: JsonCodec | None = None,
+        parser: Parser | None = None,
     ) -> None:
         self.engine = engine
         self.config = config or ServerConfig()
-        self.json = json or StrictJson()
+        self.parser = parser or TextParser()
         self.wall_clock = wall_clock
         self.deadlines: Deadlines[Timed] = Deadlines()
         self._new_id = new_id

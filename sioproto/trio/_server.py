@@ -54,6 +54,7 @@ class Server(SocketApplication, _Served):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        parser: encodes and decodes packets, the same as all clients use.
     """
 
 

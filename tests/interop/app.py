@@ -1,8 +1,8 @@
 """The application that the official JavaScript client talks to.
 
-``python app.py [--port N] [--ping-interval SECONDS] [--ping-timeout SECONDS] [--recovery 1]``
-serves on 127.0.0.1 until SIGTERM and prints one line of JSON, ``{"url": ...}``, once it accepts
-connections. Both namespaces, ``/`` and ``/custom``, answer the same events.
+``python app.py [--port N] [--ping-interval SECONDS] [--ping-timeout SECONDS] [--recovery 1]
+[--msgpack 1]`` serves on 127.0.0.1 until SIGTERM and prints one line of JSON, ``{"url": ...}``,
+once it accepts connections. Both namespaces, ``/`` and ``/custom``, answer the same events.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ async def main(options: argparse.Namespace) -> None:
         config=sioproto.socketio.ServerConfig(
             recovery=sioproto.socketio.RecoveryConfig() if options.recovery else None
         ),
+        parser=sioproto.socketio.MsgpackParser() if options.msgpack else None,
     )
     departures = Departures()
     install(io.of("/"), departures)
@@ -145,4 +146,5 @@ if __name__ == "__main__":
     parser.add_argument("--ping-interval", type=float, default=25)
     parser.add_argument("--ping-timeout", type=float, default=20)
     parser.add_argument("--recovery", type=int, default=0)
+    parser.add_argument("--msgpack", type=int, default=0)
     trio.run(main, parser.parse_args())
