@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
+from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
 
-from sioproto import DecodeError
+from sioproto import DecodeError, LocalProtocolError
 from sioproto.engineio import EngineServer, WsSend
 from sioproto.socketio import (
     MISSING,
@@ -28,6 +30,7 @@ from sioproto.socketio import (
     check_packet,
 )
 from tests.harness import Driver, accepting, counter
+from tests.project import read
 
 
 def server(parser: Parser, **config: Any) -> tuple[SocketServer[str], Driver]:
@@ -167,3 +170,28 @@ def test_check_of_packets_from_elsewhere(packet: Packet, rule: str) -> None:
 def test_what_may_pass() -> None:
     check_packet(Packet(PacketType.EVENT, "/a", ["m"], 2**53 - 1))
     check_packet(Packet(PacketType.CONNECT))
+
+
+def test_the_parser_of_the_page_holds_a_conversation() -> None:
+    """docs/parsers.md: the example serves, and refuses what is no packet."""
+    (program,) = re.findall(
+        r"```python\n(import json.*?)```", read(Path("docs/parsers.md")), re.DOTALL
+    )
+    names: dict[str, Any] = {}
+    exec(compile(program, "docs/parsers.md", "exec"), names)
+    core, driver = server(names["LineParser"]())
+    w, _ = driver.open_websocket()
+    assert driver.frame(w, '4[0, "/", null]') == ['4[0, "/", null, {"sid": "S1"}]']
+    driver.frame(w, '4[2, "/", 7, ["m", 1]]')
+    (event,) = driver.events_of(EventReceived)
+    assert event.reply is not None
+    assert (event.name, event.args, event.reply("done")) == ("m", [1], True)
+    core.of("/").emit("all")
+    with pytest.raises(LocalProtocolError):
+        core.of("/").emit("all", b"binary")
+    driver.drain()
+    assert driver.frames[w][2:] == ['4[3, "/", 7, ["done"]]', '4[2, "/", null, ["all"]]']
+    for number, wire in enumerate(["", "[", "7", "[2]", '[9, "/", null]', "[" * 100_000]):
+        w, _ = driver.open_websocket()
+        driver.frame(w, "4" + wire)
+        assert w in driver.close_codes, number

@@ -34,7 +34,7 @@ const date = new Date("2024-05-06T07:08:09.010Z");
 const wide = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`key ${i}`, i]));
 const VALUES = [
   ["", "plain", "żółć", "漢字", "🙂👩‍👩‍👧", "\u0000", "x".repeat(100_000)],
-  [0, 1, -1, 127, 128, -32, -33, 65_536, 2 ** 32, 2 ** 53, -(2 ** 53), -1.5, 1e300],
+  [0, 1, -1, 127, 128, -32, -33, 65_536, 2 ** 32, 2 ** 53, -(2 ** 53), -1.5, 1.5e-300],
   [NaN, Infinity, -Infinity],
   [true, false, null, [], {}, [[1], { a: [null] }], wide, Array(70_000).fill(7)],
   [all, Buffer.alloc(0), { deep: [all, { deeper: large }] }],
