@@ -347,6 +347,8 @@ def _fail(message: str, code: int) -> NoReturn:
 )
 @click.option("--recovery", is_flag=True, help="Recover the state of connections.")
 @click.option("--msgpack", is_flag=True, help="Encode the packets of Socket.IO in MessagePack.")
+@click.option("--eio3", is_flag=True, help="Serve revision 3 of Engine.IO too.")
+@click.option("--jsonp", is_flag=True, help="Serve polling by JSONP too.")
 @click.option("--broken", metavar="NAME", help="Break the server first, to test the suite.")
 def fixture(port: int, broken: str | None, transports: str, **settings: Any) -> None:
     """Serve the contract's applications, built in, until ended.

@@ -27,6 +27,8 @@ class Settings:
     transports: tuple[str, ...] = ("polling", "websocket")
     recovery: bool = False
     msgpack: bool = False
+    eio3: bool = False
+    jsonp: bool = False
 
 
 def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None = None) -> None:
@@ -96,6 +98,8 @@ def applications(settings: Settings) -> tuple[EngineServer, Server]:
         ping_timeout=settings.ping_timeout,
         max_payload=settings.max_payload,
         transports=settings.transports,
+        allow_eio3=settings.eio3,
+        jsonp=settings.jsonp,
     )
     config = SocketConfig(
         connect_timeout=settings.connect_timeout,

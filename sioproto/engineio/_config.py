@@ -23,10 +23,18 @@ class ServerConfig:
     """Which of ``polling`` and ``websocket`` are served."""
     allow_upgrades: bool = True
     """Whether a session that began on polling may move to WebSocket. Enforced (EIO-UPS-16)."""
+    allow_eio3: bool = False
+    """Whether sessions of revision 3 are served beside those of revision 4: the revision of
+    Socket.IO 2 clients."""
+    jsonp: bool = False
+    """Whether sessions may poll by JSONP (EIO-QP-09). Any page can make a browser do that, from
+    whatever origin."""
     ping_interval: float = 25.0
-    """From the handshake, and then from each pong, to the next ping (EIO-HB-01)."""
+    """From the handshake, and then from each pong, to the next ping (EIO-HB-01). In revision 3 the
+    client is told to ping so often."""
     ping_timeout: float = 20.0
-    """From a ping to the end of a session that stays silent (EIO-HB-03)."""
+    """From a ping to the end of a session that stays silent (EIO-HB-03). In revision 3, what a
+    client may stay silent beyond ``ping_interval`` (EIO-HB-23)."""
     stall_timeout: float = 60.0
     """Longest time that an application may leave a session unread: see ``EngineServer.hold``."""
     upgrade_timeout: float = 10.0
@@ -62,6 +70,8 @@ class ServerConfig:
                 f"a tuple of some of {TRANSPORTS}",
             ),
             allow_upgrades=(isinstance(self.allow_upgrades, bool), "True or False"),
+            allow_eio3=(isinstance(self.allow_eio3, bool), "True or False"),
+            jsonp=(isinstance(self.jsonp, bool), "True or False"),
             max_payload=(is_count(self.max_payload), "a positive number of bytes"),
             max_buffer=(is_count(self.max_buffer), "a positive number of characters and bytes"),
         )

@@ -117,6 +117,8 @@ class SessionOpened(Event):
 
     sid: str
     request: Request
+    revision: int = 4
+    """The revision of Engine.IO that the session speaks, for its whole life."""
 
 
 @output

@@ -11,6 +11,7 @@ from sioproto._deadlines import Deadlines
 from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalProtocolError
 from sioproto._output import Output, output
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
 from sioproto.engineio._handshake import open_message
 from sioproto.engineio._message import Message, binary_message, text_message
 from sioproto.engineio._outputs import (
@@ -23,18 +24,16 @@ from sioproto.engineio._outputs import (
     WsReject,
     X,
 )
-from sioproto.engineio._payload import encode_payload
 from sioproto.engineio._request import (
     BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
     UNKNOWN_SID,
     UNKNOWN_TRANSPORT,
-    UNSUPPORTED_REVISION,
     Refusal,
     Request,
     parse_query,
 )
-from sioproto.engineio._session import POLL_HEADERS, Headers, Session
+from sioproto.engineio._session import Headers, Session
 
 JSON_HEADERS = (("content-type", "application/json"),)
 TEXT_HEADERS = (("content-type", "text/html"),)
@@ -61,7 +60,7 @@ class EngineStatistics:
 
 
 class EngineServer(Generic[X]):
-    """The server side of Engine.IO revision 4, for one endpoint.
+    """The server side of Engine.IO, for one endpoint: of revision 4, and of 3 if that is allowed.
 
     Facts never raise because of a peer. They raise ``LocalProtocolError`` when the driver breaks
     the contract about its tokens.
@@ -116,7 +115,7 @@ class EngineServer(Generic[X]):
             return
         sid = query.get("sid")
         if not sid:
-            self._open_polling(exchange, request, base64=bool(query.get("b64")), now=now)
+            self._open_polling(exchange, request, query, now)
             return
         session = self._sessions[sid]
         if request.method == "GET":
@@ -126,7 +125,7 @@ class EngineServer(Generic[X]):
             self.refuse(exchange, BAD_REQUEST)
         elif _announced_length(request) > self.config.max_payload:
             self._answer(exchange, 413, TEXT_HEADERS, b"")
-        elif session.post_opened(exchange):
+        elif session.post_opened(exchange, request.header("content-type")):
             self._exchanges[exchange] = session
             self.put(HttpRead(exchange, self.config.max_payload))
 
@@ -166,17 +165,14 @@ class EngineServer(Generic[X]):
             # Always before the 101, and the bare text, with one status for all (EIO-ERR-20).
             self.put(WsReject(ws, 400, TEXT_HEADERS, refusal.message.encode()))
             return
-        sid = query.get("sid")
-        base64 = bool(query.get("b64"))
-        if sid:
+        if sid := query.get("sid"):
             session = self._sessions[sid]
-            session.base64 = base64
             self._accept(ws, session)
-            session.candidate_opened(ws, now)
+            session.candidate_opened(ws, bool(query.get("b64")), now)
             return
-        session = self._new_session(request, ws=ws, base64=base64, now=now)
+        session = self._new_session(request, query, ws, now)
         self._accept(ws, session)
-        self.put(SessionOpened(session.sid, request))
+        self.put(SessionOpened(session.sid, request, session.dialect.revision))
         session.send(open_message(session.sid, (), self.config))
 
     def ws_text(self, ws: X, text: str, *, now: float) -> None:
@@ -414,7 +410,6 @@ class EngineServer(Generic[X]):
         transport = query.get("transport")
         if transport not in self.config.transports:
             return query, UNKNOWN_TRANSPORT
-        revision = query.get("EIO")
         if sid := query.get("sid"):
             session = self._sessions.get(sid)
             if session is None:
@@ -424,14 +419,14 @@ class EngineServer(Generic[X]):
             else:
                 fits = transport == "polling" == session.transport
             # The session decides its revision, not the request (EIO-QP-12).
-            return query, None if fits and revision == "4" else BAD_REQUEST
+            return query, check_revision(query, session.dialect) if fits else BAD_REQUEST
         if request.method != "GET":
             return query, BAD_HANDSHAKE_METHOD
         if upgrade != (transport == "websocket") or self._shut:
             return query, BAD_REQUEST
         if (refusal := self._forbidden(request)) is not None:
             return query, refusal
-        return query, None if revision == "4" else UNSUPPORTED_REVISION
+        return query, check_handshake(query, self.config)
 
     def _forbidden(self, request: Request) -> Refusal | None:
         if self._allow_request is not None:
@@ -450,17 +445,18 @@ class EngineServer(Generic[X]):
             and session.candidate is None
         )
 
-    def _open_polling(self, exchange: X, request: Request, *, base64: bool, now: float) -> None:
-        session = self._new_session(request, ws=None, base64=base64, now=now)
+    def _open_polling(
+        self, exchange: X, request: Request, query: Mapping[str, str], now: float
+    ) -> None:
+        session = self._new_session(request, query, None, now)
         upgrades: tuple[str, ...] = ()
         if self.config.allow_upgrades and "websocket" in self.config.transports:
             upgrades = ("websocket",)
-        body = encode_payload([open_message(session.sid, upgrades, self.config)])
-        self.respond(exchange, POLL_HEADERS, body)
-        self.put(SessionOpened(session.sid, request))
+        self.respond(exchange, *session.shape([open_message(session.sid, upgrades, self.config)]))
+        self.put(SessionOpened(session.sid, request, session.dialect.revision))
 
     def _new_session(
-        self, request: Request, *, ws: X | None, base64: bool, now: float
+        self, request: Request, query: Mapping[str, str], ws: X | None, now: float
     ) -> Session[X]:
         for _ in range(_SID_ATTEMPTS):
             sid = self._new_sid()
@@ -469,7 +465,14 @@ class EngineServer(Generic[X]):
         else:
             raise LocalProtocolError(f"new_sid returned only ids in use, the last {sid!r}")
         session: Session[X] = Session(
-            sid, request, ws=ws, base64=base64, host=self, config=self.config, now=now
+            sid,
+            request,
+            dialect_of(query, self.config),
+            ws=ws,
+            base64=bool(query.get("b64")),
+            host=self,
+            config=self.config,
+            now=now,
         )
         self._sessions[sid] = session
         return session

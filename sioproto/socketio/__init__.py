@@ -1,15 +1,24 @@
 """The Socket.IO machine and codecs, revision 5."""
 
 from sioproto._json import JsonCodec, StrictJson
-from sioproto.socketio._acks import Reply
-from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
+from sioproto.socketio._acks import BroadcastAnswers, Reply, ServerAnswers
+from sioproto.socketio._adapter import (
+    Adapter,
+    AdapterFactory,
+    Broadcast,
+    Flags,
+    KeptSocket,
+    LocalAdapter,
+    Restored,
+    Target,
+)
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._msgpack import MsgpackParser
-from sioproto.socketio._namespace import Namespace
+from sioproto.socketio._namespace import RESERVED_SERVER_EVENTS, Namespace
 from sioproto.socketio._outputs import (
     AckFailed,
     AckReceived,
@@ -25,6 +34,8 @@ from sioproto.socketio._outputs import (
     RoomDeleted,
     RoomJoined,
     RoomLeft,
+    ServerEventReceived,
+    ServersAnswered,
 )
 from sioproto.socketio._packet import (
     MISSING,
@@ -36,18 +47,21 @@ from sioproto.socketio._packet import (
 )
 from sioproto.socketio._parser import PacketDecoder, Parser, TextParser
 from sioproto.socketio._reasons import DisconnectReason
-from sioproto.socketio._recovery import KeptSocket, RecoveryConfig
+from sioproto.socketio._recovery import RecoveringAdapter, RecoveryConfig
 from sioproto.socketio._server import SocketServer, SocketStatistics
-from sioproto.socketio._socket import Socket, VolatileSender
+from sioproto.socketio._socket import FlaggedSocket, Socket
 
 __all__ = [
     "MISSING",
     "RESERVED_EVENTS",
+    "RESERVED_SERVER_EVENTS",
     "AckFailed",
     "AckReceived",
     "Adapter",
+    "AdapterFactory",
     "Broadcast",
     "BroadcastAcked",
+    "BroadcastAnswers",
     "BroadcastOperator",
     "ConnectAbandoned",
     "ConnectRequested",
@@ -57,6 +71,8 @@ __all__ = [
     "Disconnected",
     "Disconnecting",
     "EventReceived",
+    "FlaggedSocket",
+    "Flags",
     "Handshake",
     "JsonCodec",
     "KeptSocket",
@@ -69,20 +85,24 @@ __all__ = [
     "PacketDecoder",
     "PacketType",
     "Parser",
+    "RecoveringAdapter",
     "RecoveryConfig",
     "Reply",
+    "Restored",
     "RoomCreated",
     "RoomDeleted",
     "RoomJoined",
     "RoomLeft",
+    "ServerAnswers",
     "ServerConfig",
+    "ServerEventReceived",
+    "ServersAnswered",
     "Socket",
     "SocketServer",
     "SocketStatistics",
     "StrictJson",
     "Target",
     "TextParser",
-    "VolatileSender",
     "check_packet",
     "encode_packet",
 ]

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from sioproto._output import Output
-from sioproto.socketio._outputs import AckFailed, AckReceived, BroadcastAcked
+from sioproto.socketio._outputs import AckFailed, AckReceived, BroadcastAcked, ServersAnswered
 
 if TYPE_CHECKING:
     from sioproto.socketio._namespace import Namespace
@@ -54,7 +54,7 @@ class PendingAck:
         self._socket = socket
         self._put = put
 
-    def answer(self, socket: Socket, args: list[Any]) -> None:
+    def acknowledged(self, socket: Socket, args: list[Any]) -> None:
         """It came."""
         self._put(AckReceived(socket, self.id, args))
 
@@ -69,15 +69,20 @@ class PendingAck:
         self.lose(self._socket, "timeout")
 
 
-class PendingBroadcastAck:
-    """The acknowledgements that the recipients of one broadcast owe (SIO-BC-11)."""
+class Answers:
+    """What several were asked for: settled once, when all have answered or the time is up.
+
+    Each of those who are asked is expected first. Whoever has yet to find out how many that will be
+    holds it open meanwhile. What comes after it is settled is ignored.
+    """
 
     __slots__ = (
-        "_missing",
+        "_expected",
+        "_holds",
         "_namespace",
         "_put",
         "_responses",
-        "_waiting",
+        "_settled",
         "deadline",
         "id",
         "wake_at",
@@ -89,37 +94,122 @@ class PendingBroadcastAck:
         self.wake_at = inf
         self._namespace = namespace
         self._put = put
-        self._waiting: dict[Socket, None] = {}
         self._responses: list[Any] = []
+        self._expected = 0
+        self._holds = 0
+        self._settled = False
+
+    def hold(self) -> None:
+        """Do not settle before ``release``: it is not yet known how many are asked."""
+        self._holds += 1
+
+    def release(self) -> None:
+        """Now it is known: see ``expect``."""
+        self._holds -= 1
+        self._settle_if_done()
+
+    def expect(self, count: int) -> None:
+        """So many more were asked."""
+        self._expected += count
+
+    def answer(self, value: Any) -> None:
+        """One of them has answered. The answer may overtake the call of ``expect``."""
+        if not self._settled:
+            self._expected -= 1
+            self._responses.append(value)
+            self._settle_if_done()
+
+    def handle_timeout(self, now: float) -> None:
+        """The time is up: whoever has not answered is missing."""
+        self._settle()
+
+    def _settle_if_done(self) -> None:
+        if self._expected <= 0 and self._holds <= 0 and not self._settled:
+            self._settle()
+
+    def _settle(self) -> None:
+        self._settled = True
+        self.deadline = inf
+        self._put(self._outcome())
+
+    def _outcome(self) -> Output:
+        raise NotImplementedError
+
+
+class BroadcastAnswers(Answers):
+    """The acknowledgements that the recipients of one broadcast owe (SIO-BC-11)."""
+
+    __slots__ = ("_missing", "_waiting")
+
+    def __init__(self, namespace: Namespace, id: int, deadline: float, put: Put) -> None:
+        super().__init__(namespace, id, deadline, put)
+        self._waiting: dict[Socket, None] = {}
         self._missing: list[str] = []
 
-    def expect(self, sockets: list[Socket]) -> None:
-        """These were asked. With none, it is settled at once (SIO-BC-14)."""
-        self._waiting.update(dict.fromkeys(sockets))
-        self._settle_if_done()
+    def ask_socket(self, socket: Socket) -> None:
+        """A recipient that is here was asked."""
+        self._waiting[socket] = None
+        self.expect(1)
+        socket.expect_ack(self)
 
-    def answer(self, socket: Socket, args: list[Any]) -> None:
-        """One came: its first argument counts."""
+    def acknowledged(self, socket: Socket, args: list[Any]) -> None:
+        """One that is here has acknowledged: its first argument counts."""
         del self._waiting[socket]
-        self._responses.append(args[0] if args else None)
-        self._settle_if_done()
+        self.answer(args[0] if args else None)
 
     def lose(self, socket: Socket, why: Literal["timeout", "disconnect"]) -> None:
-        """One will not come."""
-        self._waiting.pop(socket, None)
+        """One that is here will not."""
+        del self._waiting[socket]
         self._missing.append(socket.id)
+        self._expected -= 1
         self._settle_if_done()
 
     def handle_timeout(self, now: float) -> None:
         """The time is up: whoever has not answered is missing."""
-        self.deadline = inf
-        for socket in list(self._waiting):
+        for socket in self._waiting:
             socket.take_ack(self.id)
-            self.lose(socket, "timeout")
+            self._missing.append(socket.id)
+            self._expected -= 1
+        self._waiting.clear()
+        self._settle()
 
-    def _settle_if_done(self) -> None:
-        if not self._waiting:
-            self.deadline = inf
-            self._put(
-                BroadcastAcked(self._namespace, self.id, self._responses, tuple(self._missing))
-            )
+    def _outcome(self) -> Output:
+        elsewhere = max(self._expected, 0)
+        return BroadcastAcked(
+            self._namespace, self.id, self._responses, tuple(self._missing), elsewhere
+        )
+
+
+class RelayedAnswers(BroadcastAnswers):
+    """Acknowledgements that sockets of this server owe to another one."""
+
+    __slots__ = ("_pass_on",)
+
+    def __init__(
+        self, namespace: Namespace, id: int, deadline: float, pass_on: Callable[[Any], None]
+    ) -> None:
+        super().__init__(namespace, id, deadline, _put_nothing)
+        self._pass_on = pass_on
+
+    def __len__(self) -> int:
+        """How many sockets have been asked and have not answered."""
+        return len(self._waiting)
+
+    def answer(self, value: Any) -> None:
+        """One of them has answered."""
+        super().answer(value)
+        self._pass_on(value)
+
+
+def _put_nothing(out: Output) -> None:
+    """Whoever asked finds out by itself when all have answered."""
+
+
+class ServerAnswers(Answers):
+    """What the other servers answer to a server-side event (SIO-BC-19)."""
+
+    __slots__ = ()
+
+    def _outcome(self) -> Output:
+        missing = max(self._expected, 0)
+        return ServersAnswered(self._namespace, self.id, self._responses, missing)

@@ -1,16 +1,19 @@
-"""How a broadcast reaches its recipients."""
+"""How a broadcast reaches its recipients, and what a namespace asks of whoever brings it there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, KeysView, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sioproto.engineio._message import Message
 from sioproto.socketio._packet import Packet
 from sioproto.socketio._rooms import RoomIndex
 
 if TYPE_CHECKING:
+    from sioproto.socketio._acks import BroadcastAnswers, ServerAnswers
+    from sioproto.socketio._namespace import Namespace
     from sioproto.socketio._socket import Socket
 
 
@@ -25,6 +28,18 @@ class Target:
     rooms: tuple[str, ...] = ()
     except_rooms: tuple[str, ...] = ()
     except_ids: tuple[str, ...] = ()
+    local: bool = False
+    """Whether only sockets of this server are meant (SIO-BC-10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """How an event is delivered."""
+
+    volatile: bool = False
+    """Whether it is dropped for recipients that could not be written to at once (SIO-EVT-17)."""
+    compress: bool = True
+    """Whether it may be compressed, where the connection can (SIO-EVT-16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +48,44 @@ class Broadcast:
 
     packet: Packet
     target: Target
-    volatile: bool = False
-    """Whether it is dropped for recipients that could not be written to at once (SIO-EVT-17)."""
+    flags: Flags = Flags()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSocket:
+    """What is kept of a socket that was cut off, for connection state recovery."""
+
+    id: str
+    pid: str
+    rooms: tuple[str, ...]
+    data: Any
+
+
+Restored = tuple[KeptSocket, list[Message]]
+"""A socket that comes back, and the messages that it missed."""
 
 
 class Adapter(Protocol):
-    """The rooms of one namespace and the way to their members.
+    """The rooms of one namespace, the way to their members, and to other servers of a cluster.
 
-    Whatever an adapter is told of many sockets is plain data. One that spans several processes does
-    its own part as :class:`LocalAdapter` does, and tells the others.
+    :class:`LocalAdapter` knows one server. An adapter for several owns one: it does its own part
+    by it, and sends the rest elsewhere, for all that says *who* and *what* is plain data. Its calls
+    may come at any time, within a fact or a command or outside of both; it never waits.
+
+    It is a thing with a deadline: see :class:`sioproto._deadlines.Timed`. After any of its
+    methods has changed ``deadline``, it calls ``namespace.adapter_moved()``.
     """
+
+    deadline: float
+    """When ``handle_timeout`` is wanted, in seconds; ``inf`` if never."""
+    wake_at: float
+    """Written by the server alone; starts as ``inf``."""
+    observer: RoomObserver | None
+    """Who is told of changes of the rooms that have members here, if anybody cares."""
+    recovers: bool
+    """Whether it keeps sockets that are cut off. Otherwise none gets a private id (SIO-CSR-19)."""
+
+    # One socket, of this server
 
     def join(self, id: str, rooms: Iterable[str]) -> None:
         """Put a socket into rooms."""
@@ -56,11 +99,20 @@ class Adapter(Protocol):
     def rooms_of(self, id: str) -> KeysView[str]:
         """A live view of a socket's rooms."""
 
-    def emit(self, socket: Socket, packet: Packet) -> None:
+    def emit(self, socket: Socket, packet: Packet, flags: Flags) -> None:
         """Send to one socket, which may be gone."""
 
-    def broadcast(self, broadcast: Broadcast) -> list[Socket]:
-        """Deliver to every recipient, once. Returns those that are here and got it."""
+    # Many sockets, wherever they are
+
+    def broadcast(self, broadcast: Broadcast) -> None:
+        """Deliver to every recipient, once."""
+
+    def ask(self, broadcast: Broadcast, answers: BroadcastAnswers) -> None:
+        """Deliver to every recipient, and see that their acknowledgements are brought together.
+
+        The packet has its acknowledgement id. Say ``answers.ask_socket`` for each recipient that
+        is here; ``hold``, ``expect``, ``answer`` for those elsewhere.
+        """
 
     def fetch(self, target: Target) -> list[Socket]:
         """Those who are meant and are here."""
@@ -73,6 +125,45 @@ class Adapter(Protocol):
 
     def disconnect_all(self, target: Target, close: bool, now: float) -> None:
         """Disconnect everybody who is meant."""
+
+    # Other servers
+
+    def server_side_emit(self, args: list[Any], answers: ServerAnswers | None) -> None:
+        """Tell the other servers. There, ``namespace.server_event`` is called (SIO-BC-19).
+
+        Args:
+            args: the name of the event and its arguments.
+            answers: takes one answer of each, if answers are wanted: ``expect``, then ``answer``.
+        """
+
+    # Recovery
+
+    def keep(self, kept: KeptSocket) -> None:
+        """A socket was cut off: keep it, if it ``recovers``."""
+
+    def restore(self, pid: object, offset: object, done: Callable[[Restored | None], None]) -> None:
+        """A client says that it was cut off. Each private id is good for one return.
+
+        Args:
+            pid: what it says is its private id, of any type.
+            offset: what it says is the last offset that it saw, of any type.
+            done: is called once, at once or later, with what was kept; with None if nothing is.
+        """
+
+    # Its life
+
+    def start(self) -> None:
+        """A socket has joined."""
+
+    def handle_timeout(self, now: float) -> None:
+        """The deadline has come. It sets the next."""
+
+    def close(self) -> None:
+        """The namespace has gone, or the server shuts down."""
+
+
+AdapterFactory = Callable[["Namespace"], Adapter]
+"""Makes the adapter of a namespace."""
 
 
 class RoomObserver(Protocol):
@@ -88,25 +179,21 @@ class LocalAdapter:
     """The adapter for a namespace whose sockets are all in this process.
 
     Args:
-        sockets: the connected sockets of the namespace, a live mapping.
-        encode: turns a packet into messages that recipients can share.
-        observer: is told of changes; None if nobody cares.
+        namespace: whose adapter it is.
     """
 
-    def __init__(
-        self,
-        sockets: Mapping[str, Socket],
-        encode: Callable[[Packet], list[Message]],
-        observer: RoomObserver | None = None,
-    ) -> None:
-        self._sockets = sockets
-        self._encode = encode
-        self._observer = observer
+    recovers = False
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._sockets: Mapping[str, Socket] = namespace.sockets
+        self._encode = namespace.encode
+        self.observer: RoomObserver | None = None
         self.index = RoomIndex()
+        self.deadline = self.wake_at = inf
 
     def join(self, id: str, rooms: Iterable[str]) -> None:
         """Put a socket into rooms."""
-        observer = self._observer
+        observer = self.observer
         for room in rooms:
             joined = self.index.join(id, room)
             if joined and observer is not None:
@@ -122,16 +209,16 @@ class LocalAdapter:
     def remove(self, id: str) -> KeysView[str]:
         """A socket is gone: take it out of its rooms, and return them."""
         rooms = self.index.leave_all(id)
-        if self._observer is not None:
+        if self.observer is not None:
             for room in rooms:
                 self._report_left(id, room)
         return rooms
 
     def _report_left(self, id: str, room: str) -> None:
-        if self._observer is not None:
-            self._observer.room_left(room, id)
+        if self.observer is not None:
+            self.observer.room_left(room, id)
             if not self.index.members(room):
-                self._observer.room_deleted(room)
+                self.observer.room_deleted(room)
 
     def rooms_of(self, id: str) -> KeysView[str]:
         """A live view of a socket's rooms."""
@@ -150,20 +237,29 @@ class LocalAdapter:
             ids = [id for id in ids if id not in excluded]
         return ids
 
-    def emit(self, socket: Socket, packet: Packet) -> None:
+    def emit(self, socket: Socket, packet: Packet, flags: Flags) -> None:
         """Send to one socket. Nothing happens if it is gone (SIO-EVT-15)."""
-        messages = self._encode(packet)
-        if socket.connected:
+        messages = self._encode(packet, flags.compress)
+        if socket.connected and (not flags.volatile or socket.writable):
             socket.deliver(messages, packet)
 
-    def broadcast(self, broadcast: Broadcast) -> list[Socket]:
+    def broadcast(self, broadcast: Broadcast) -> None:
         """Encode once, and append the same messages to every recipient's buffer (SIO-BC-09)."""
-        return self.deliver(broadcast, self._encode(broadcast.packet))
+        self._deliver(broadcast)
+
+    def ask(self, broadcast: Broadcast, answers: BroadcastAnswers) -> None:
+        """Like ``broadcast``, and every recipient owes an acknowledgement."""
+        for socket in self._deliver(broadcast):
+            answers.ask_socket(socket)
+
+    def _deliver(self, broadcast: Broadcast) -> list[Socket]:
+        messages = self._encode(broadcast.packet, broadcast.flags.compress)
+        return self.deliver(broadcast, messages)
 
     def deliver(self, broadcast: Broadcast, messages: list[Message]) -> list[Socket]:
-        """Deliver what is encoded already."""
+        """Deliver what is encoded already. Returns those who got it."""
         sockets = [self._sockets[id] for id in self._select(broadcast.target)]
-        if broadcast.volatile:
+        if broadcast.flags.volatile:
             sockets = [socket for socket in sockets if socket.writable]
         for socket in sockets:
             socket.deliver(messages, broadcast.packet)
@@ -188,3 +284,22 @@ class LocalAdapter:
         """Disconnect everybody who is meant."""
         for socket in self.fetch(target):
             socket.disconnect(close, now=now)
+
+    def server_side_emit(self, args: list[Any], answers: ServerAnswers | None) -> None:
+        """There are no other servers to tell."""
+
+    def keep(self, kept: KeptSocket) -> None:
+        """Nothing is kept."""
+
+    def restore(self, pid: object, offset: object, done: Callable[[Restored | None], None]) -> None:
+        """Nothing was kept."""
+        done(None)
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Nothing is ever due."""
+
+    def close(self) -> None:
+        """Nothing to give up."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from sioproto.socketio._adapter import Broadcast, Target
+from sioproto.socketio._adapter import Broadcast, Flags, Target
 
 if TYPE_CHECKING:
     from sioproto.socketio._namespace import Namespace
@@ -20,21 +21,21 @@ class BroadcastOperator:
     of rooms was given (SIO-BC-05).
     """
 
-    __slots__ = ("_namespace", "_target", "_volatile")
+    __slots__ = ("_flags", "_namespace", "_target")
 
     def __init__(
-        self, namespace: Namespace, target: Target | None = None, *, volatile: bool = False
+        self, namespace: Namespace, target: Target | None = None, flags: Flags | None = None
     ) -> None:
         self._namespace = namespace
         self._target = target or Target()
-        self._volatile = volatile
+        self._flags = flags or Flags()
 
-    def _copy(self, target: Target, volatile: bool) -> Self:
-        """One like this for another target: what a subclass with more to carry overrides."""
-        return type(self)(self._namespace, target, volatile=volatile)
+    def _copy(self, target: Target, flags: Flags) -> Self:
+        """One like this: what a subclass with more to carry overrides."""
+        return type(self)(self._namespace, target, flags)
 
     def _with(self, target: Target) -> Self:
-        return self._copy(target, self._volatile)
+        return self._copy(target, self._flags)
 
     # Who
 
@@ -52,9 +53,20 @@ class BroadcastOperator:
         return self._with(replace(self._target, except_rooms=except_rooms))
 
     @property
+    def local(self) -> Self:
+        """Leave out the sockets of other servers, if there is a cluster (SIO-BC-10)."""
+        return self._with(replace(self._target, local=True))
+
+    # How
+
+    @property
     def volatile(self) -> Self:
         """Drop what is emitted for recipients that cannot be written to at once (SIO-EVT-17)."""
-        return self._copy(self._target, True)
+        return self._copy(self._target, replace(self._flags, volatile=True))
+
+    def compress(self, compress: bool) -> Self:
+        """Say whether what is emitted may be compressed, where a connection can (SIO-EVT-16)."""
+        return self._copy(self._target, replace(self._flags, compress=compress))
 
     # What
 
@@ -65,7 +77,7 @@ class BroadcastOperator:
             LocalProtocolError: the name is reserved, or the arguments cannot be expressed.
         """
         packet = self._namespace.event(name, args)
-        self._namespace.adapter.broadcast(Broadcast(packet, self._target, self._volatile))
+        self._namespace.adapter.broadcast(Broadcast(packet, self._target, self._flags))
 
     def emit_with_ack(self, name: str | int | float, *args: Any, timeout: float, now: float) -> int:
         """Emit an event that asks everybody who is meant for an acknowledgement.
@@ -82,12 +94,11 @@ class BroadcastOperator:
         Raises:
             LocalProtocolError: as for ``emit``.
         """
-        return self._namespace.broadcast_with_ack(
-            self._namespace.event(name, args), self._target, self._volatile, now + timeout
-        )
+        broadcast = Broadcast(self._namespace.event(name, args), self._target, self._flags)
+        return self._namespace.broadcast_with_ack(broadcast, now + timeout)
 
-    def fetch_sockets(self) -> list[Socket]:
-        """Those who are meant, in order of connection or of joining (SIO-BC-17)."""
+    def fetch_sockets(self) -> Sequence[Socket]:
+        """Those who are meant and are here, in order of connection or of joining (SIO-BC-17)."""
         return self._namespace.adapter.fetch(self._target)
 
     def sockets_join(self, *rooms: str) -> None:

@@ -10,6 +10,8 @@ from sioproto._errors import ClosedError, LimitError, LocalProtocolError, Remote
 from sioproto.engineio._message import Message
 from sioproto.engineio._request import Request
 from sioproto.socketio._acks import Reply
+from sioproto.socketio._adapter import KeptSocket, Restored
+from sioproto.socketio._dialect import dialect_of
 from sioproto.socketio._handshake import build_handshake
 from sioproto.socketio._outputs import (
     ConnectAbandoned,
@@ -22,7 +24,7 @@ from sioproto.socketio._outputs import (
 )
 from sioproto.socketio._packet import MISSING, Packet, PacketType
 from sioproto.socketio._reasons import DisconnectReason
-from sioproto.socketio._recovery import RECOVERABLE, KeptSocket
+from sioproto.socketio._recovery import RECOVERABLE
 
 if TYPE_CHECKING:
     from sioproto.socketio._namespace import Namespace
@@ -45,6 +47,15 @@ class NamespaceRequest:
         return f"<NamespaceRequest {self.name}>"
 
 
+class Search:
+    """An adapter looks for the socket that a client says it had."""
+
+    __slots__ = ("namespace",)
+
+    def __init__(self, namespace: Namespace) -> None:
+        self.namespace = namespace
+
+
 class Connection:
     """What the server knows of one client.
 
@@ -62,24 +73,38 @@ class Connection:
         "_request",
         "_size",
         "deadline",
+        "dialect",
         "server",
         "sid",
         "wake_at",
     )
 
-    def __init__(self, sid: str, request: Request, server: SocketServer[Any], now: float) -> None:
+    def __init__(
+        self,
+        sid: str,
+        request: Request,
+        engine_revision: int,
+        server: SocketServer[Any],
+        now: float,
+    ) -> None:
         self.sid = sid
+        self.dialect = dialect_of(engine_revision)
         self.server = server
         self._request = request
         self._decoder = server.parser.decoder(max_attachments=server.config.max_attachments)
         self._joined: dict[str, Socket] = {}
-        self._pending: dict[str, Socket | NamespaceRequest] = {}
+        self._pending: dict[str, Socket | NamespaceRequest | Search] = {}
         self._ended = False
         self._size = 0
         self._connect_by = now + server.config.connect_timeout
         self._attachment_by = inf
         self.deadline = self.wake_at = inf
         self._rearm()
+
+    def opened(self) -> None:
+        """The session has begun."""
+        if self.dialect.joins_main:
+            self._ask_to_join(self.server.namespaces["/"], {})
 
     def _rearm(self) -> None:
         self.deadline = min(self._connect_by, self._attachment_by)
@@ -103,6 +128,8 @@ class Connection:
         self._size += len(message)
         try:
             packet = self._decoder.feed(message)
+            if packet is not None:
+                self.dialect.adapt(packet)
         except RemoteProtocolError as error:
             self.fail(DisconnectReason.FORCED_CLOSE, error, now)
             return
@@ -141,7 +168,7 @@ class Connection:
         elif kind is PacketType.ACK:
             ack = None if packet.id is None else socket.take_ack(packet.id)
             if ack is not None:
-                ack.answer(socket, packet.data)
+                ack.acknowledged(socket, packet.data)
         else:
             self._end(socket, DisconnectReason.CLIENT_NAMESPACE_DISCONNECT, None)
 
@@ -164,11 +191,25 @@ class Connection:
             self._send_invalid(packet.namespace)
 
     def _ask_to_join(self, namespace: Namespace, auth: Mapping[str, Any]) -> None:
+        if not (namespace.adapter.recovers and self.dialect.tells_id):
+            self._offer(namespace, auth, None)
+            return
+        search = Search(namespace)
+        self._pending[namespace.name] = search
+        namespace.pending += 1
+
+        def done(kept: Restored | None) -> None:
+            if self._pending.get(namespace.name) is search:
+                del self._pending[namespace.name]
+                namespace.pending -= 1
+                self._offer(namespace, auth, kept)
+            elif kept is not None:  # the client has gone meanwhile, and may come back once more
+                namespace.adapter.keep(kept[0])
+
+        namespace.adapter.restore(auth.get("pid"), auth.get("offset"), done)
+
+    def _offer(self, namespace: Namespace, auth: Mapping[str, Any], kept: Restored | None) -> None:
         handshake = build_handshake(self._request, auth, self.server.wall_clock())
-        kept = None
-        recovery = namespace.recovery
-        if recovery is not None:
-            kept = recovery.restore(auth.get("pid"), auth.get("offset"))
         socket = self.server.new_socket(namespace, self, handshake, kept)
         self._pending[namespace.name] = socket
         namespace.pending += 1
@@ -204,17 +245,16 @@ class Connection:
         missed = socket.take_missed()
         early = socket.start()
         reply = {"sid": socket.id}
-        if namespace.recovery is not None and socket.pid is not None:
+        if socket.pid is not None:
             reply["pid"] = socket.pid
-            namespace.recovery.start()
-            self.server.deadlines.moved(namespace.recovery)
+        namespace.adapter.start()
         # What was missed comes first: clients take it for what they got before (SIO-CSR-12).
         self.send([*missed, *self._connect_reply(namespace, reply), *early])
         self.server.put(Connected(socket))
 
     def reject(self, socket: Socket, message: str, data: Any) -> None:
         """Refuse a socket, and tell the client. The connection stays (SIO-MW-02)."""
-        payload = {"message": message} if data is None else {"message": message, "data": data}
+        payload = self.dialect.refuse(message, data)
         packet = Packet(PacketType.CONNECT_ERROR, socket.namespace.name, payload)
         messages = socket.namespace.encode(packet)
         self._take_pending(socket)
@@ -230,11 +270,13 @@ class Connection:
         del self._pending[socket.namespace.name]
         socket.namespace.pending -= 1
 
-    def _connect_reply(self, namespace: Namespace, payload: dict[str, str]) -> list[Message]:
+    def _connect_reply(self, namespace: Namespace, told: dict[str, str]) -> list[Message]:
+        payload = self.dialect.connect(told)
         return namespace.encode(Packet(PacketType.CONNECT, namespace.name, payload))
 
     def _send_invalid(self, namespace: str) -> None:
-        packet = Packet(PacketType.CONNECT_ERROR, namespace, {"message": "Invalid namespace"})
+        payload = self.dialect.refuse("Invalid namespace", None)
+        packet = Packet(PacketType.CONNECT_ERROR, namespace, payload)
         self.send(self.server.namespaces["/"].encode(packet))
 
     # Sending
@@ -281,6 +323,10 @@ class Connection:
         for waiting in pending.values():
             if isinstance(waiting, NamespaceRequest):
                 continue  # whoever answers it is told then
+            if isinstance(waiting, Search):
+                waiting.namespace.pending -= 1
+                self.server.vacated(waiting.namespace)
+                continue
             if waiting.recovered:
                 _keep(waiting)  # it never got what it missed
             waiting.stop()
@@ -303,6 +349,7 @@ class Connection:
 
 
 def _keep(socket: Socket) -> None:
-    recovery = socket.namespace.recovery
-    if recovery is not None and socket.pid is not None:
-        recovery.keep(KeptSocket(socket.id, socket.pid, tuple(socket.rooms), socket.data))
+    if socket.pid is not None:
+        socket.namespace.adapter.keep(
+            KeptSocket(socket.id, socket.pid, tuple(socket.rooms), socket.data)
+        )

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import LocalProtocolError
 from sioproto.engineio._message import Message, binary_message, text_message
-from sioproto.socketio._acks import PendingBroadcastAck
-from sioproto.socketio._adapter import Adapter, Broadcast, LocalAdapter, Target
+from sioproto.socketio._acks import BroadcastAnswers, RelayedAnswers, Reply, ServerAnswers
+from sioproto.socketio._adapter import Broadcast, Target
 from sioproto.socketio._broadcast import BroadcastOperator
-from sioproto.socketio._outputs import RoomCreated, RoomDeleted, RoomJoined, RoomLeft
+from sioproto.socketio._outputs import (
+    RoomCreated,
+    RoomDeleted,
+    RoomJoined,
+    RoomLeft,
+    ServerEventReceived,
+)
 from sioproto.socketio._packet import RESERVED_EVENTS, Packet, PacketType
-from sioproto.socketio._recovery import RecoveringAdapter
 from sioproto.socketio._socket import Socket
 
 if TYPE_CHECKING:
     from sioproto.socketio._server import SocketServer
+
+RESERVED_SERVER_EVENTS = ("connect", "connection", "new_namespace")
+"""Names that no server-side event may have: they are events of the server itself (SIO-EVT-05)."""
+
+
+def _server_event(name: str, args: tuple[Any, ...]) -> list[Any]:
+    if not isinstance(name, str):
+        raise LocalProtocolError(f"a server-side event is named by text, not by {name!r}")
+    if name in RESERVED_SERVER_EVENTS:
+        raise LocalProtocolError(f'"{name}" is a reserved event name between servers')
+    return [name, *args]
 
 
 class Namespace:
@@ -40,17 +56,9 @@ class Namespace:
         """How many clients wait to be let in."""
         self.sockets: Mapping[str, Socket] = MappingProxyType(self._sockets)
         """The connected sockets by id, in order of connection. A live view."""
-        observer = self if server.config.room_events else None
-        recovery = server.config.recovery
-        self.recovery: RecoveringAdapter | None = None
-        """What keeps the sockets that were cut off, if any are kept."""
-        self.adapter: Adapter
-        if recovery is None:
-            self.adapter = LocalAdapter(self._sockets, self.encode, observer)
-        else:
-            self.adapter = self.recovery = RecoveringAdapter(
-                self._sockets, self.encode, observer, recovery
-            )
+        self.adapter = server.make_adapter(self)
+        if server.config.room_events:
+            self.watch_rooms()
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}, {len(self._sockets)} sockets>"
@@ -80,19 +88,115 @@ class Namespace:
         """Everybody who can be written to at once."""
         return self.to().volatile
 
+    @property
+    def local(self) -> BroadcastOperator:
+        """Everybody who is connected to this server, and to no other of the cluster."""
+        return self.to().local
+
+    def compress(self, compress: bool) -> BroadcastOperator:
+        """Everybody, and whether what is emitted may be compressed."""
+        return self.to().compress(compress)
+
+    # The other servers of a cluster
+
+    def server_side_emit(self, name: str, *args: Any) -> None:
+        """Emit an event to the other servers, not to their clients, nor to this one (SIO-BC-19).
+
+        Raises:
+            LocalProtocolError: the name is reserved, or not text.
+        """
+        self.adapter.server_side_emit(_server_event(name, args), None)
+
+    def server_side_emit_with_ack(self, name: str, *args: Any, timeout: float, now: float) -> int:
+        """Emit an event that asks each of the other servers for an answer.
+
+        Exactly one ``ServersAnswered`` follows, with the id that is returned.
+
+        Args:
+            name: of the event.
+            args: of the event.
+            timeout: seconds to wait for the answers.
+            now: seconds.
+
+        Raises:
+            LocalProtocolError: as for ``server_side_emit``.
+        """
+        event = _server_event(name, args)
+        answers = ServerAnswers(self, self.next_ack_id(), now + timeout, self._server.put)
+        answers.hold()
+        self.adapter.server_side_emit(event, answers)
+        answers.release()
+        self._server.deadlines.moved(answers)
+        return answers.id
+
+    def server_event(self, args: list[Any], answer: Callable[[Any], None] | None = None) -> None:
+        """Another server has emitted a server-side event: ``ServerEventReceived`` follows.
+
+        For adapters. What is no name and its arguments is ignored: no peer may make a machine
+        raise.
+
+        Args:
+            args: the name and the arguments.
+            answer: takes one value, if an answer is wanted.
+        """
+        if not args or not isinstance(args[0], str):
+            return
+        reply = None
+        if answer is not None:
+            reply = Reply(0, lambda id, values: answer(values[0] if values else None))
+        self._server.put(ServerEventReceived(self, args[0], args[1:], reply))
+
+    def relay(
+        self,
+        broadcast: Broadcast,
+        deliver: Callable[[Broadcast, BroadcastAnswers], None],
+        answer: Callable[[Any], None],
+        *,
+        timeout: float,
+        now: float,
+    ) -> int:
+        """Another server asks the sockets that are here for an acknowledgement.
+
+        For adapters.
+
+        Args:
+            broadcast: what is asked. Its packet gets an id of this server's.
+            deliver: ``ask`` of the local adapter.
+            answer: takes the first argument of each acknowledgement.
+            timeout: seconds to wait for them.
+            now: seconds.
+
+        Returns:
+            How many sockets were asked.
+        """
+        id = broadcast.packet.id = self.next_ack_id()
+        answers = RelayedAnswers(self, id, now + timeout, answer)
+        answers.hold()
+        deliver(broadcast, answers)
+        asked = len(answers)
+        answers.release()
+        self._server.deadlines.moved(answers)
+        return asked
+
+    def adapter_moved(self) -> None:
+        """The adapter's deadline has changed."""
+        self._server.deadlines.moved(self.adapter)
+        self._server.engine.notify()
+
+    def watch_rooms(self) -> None:
+        """Put out room events from now on."""
+        self.adapter.observer = self
+
     # What sockets and operators ask of it
 
-    def broadcast_with_ack(
-        self, packet: Packet, target: Target, volatile: bool, deadline: float
-    ) -> int:
+    def broadcast_with_ack(self, broadcast: Broadcast, deadline: float) -> int:
         """Deliver a broadcast that asks for acknowledgements. Returns their id."""
-        id = packet.id = self.next_ack_id()
-        ack = PendingBroadcastAck(self, id, deadline, self._server.put)
-        sockets = self.adapter.broadcast(Broadcast(packet, target, volatile))
-        for socket in sockets:
-            socket.expect_ack(ack)
-        self._server.deadlines.moved(ack)
-        ack.expect(sockets)
+        id = broadcast.packet.id = self.next_ack_id()
+        answers = BroadcastAnswers(self, id, deadline, self._server.put)
+        answers.hold()
+        self.adapter.ask(broadcast, answers)
+        answers.release()
+        self._server.deadlines.moved(answers)
         return id
 
     def event(self, name: str | int | float, args: tuple[Any, ...]) -> Packet:
@@ -107,10 +211,12 @@ class Namespace:
             raise LocalProtocolError(f'"{name}" is a reserved event name')
         return Packet(PacketType.EVENT, self.name, [name, *args])
 
-    def encode(self, packet: Packet) -> list[Message]:
+    def encode(self, packet: Packet, compress: bool = True) -> list[Message]:
         """Encode a packet into messages that recipients can share."""
         return [
-            text_message(message) if isinstance(message, str) else binary_message(message)
+            text_message(message, compress)
+            if isinstance(message, str)
+            else binary_message(message, compress)
             for message in self._parser.encode(packet)
         ]
 

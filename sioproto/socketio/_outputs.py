@@ -95,6 +95,31 @@ class BroadcastAcked(Event):
     """The first argument of each acknowledgement, None if it had none, in order of arrival."""
     missing: tuple[str, ...]
     """Ids of the sockets that did not answer in time, or have gone."""
+    missing_elsewhere: int = 0
+    """How many sockets of other servers did not answer in time, as far as that is known."""
+
+
+@output
+class ServersAnswered(Event):
+    """All other servers have answered a server-side event, or will not. Follows once for each."""
+
+    namespace: Namespace
+    id: int
+    responses: list[Any]
+    """One value of each, in order of arrival."""
+    missing: int
+    """How many did not answer in time."""
+
+
+@output
+class ServerEventReceived(Event):
+    """Another server of the cluster emitted a server-side event (SIO-BC-19)."""
+
+    namespace: Namespace
+    name: str
+    args: list[Any]
+    reply: Reply | None
+    """What answers it with one value, if an answer is wanted."""
 
 
 @output

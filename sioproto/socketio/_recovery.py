@@ -11,18 +11,26 @@ came since the last tick counts as having come at this one, so that nothing is d
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sioproto._config import check_config, check_seconds, is_count
 from sioproto.engineio._message import Message
-from sioproto.socketio._adapter import Broadcast, LocalAdapter, RoomObserver, Target
+from sioproto.socketio._adapter import (
+    Broadcast,
+    Flags,
+    KeptSocket,
+    LocalAdapter,
+    Restored,
+    Target,
+)
 from sioproto.socketio._packet import Packet
 from sioproto.socketio._reasons import DisconnectReason
 
 if TYPE_CHECKING:
+    from sioproto.socketio._namespace import Namespace
     from sioproto.socketio._socket import Socket
 
 RECOVERABLE = (
@@ -71,16 +79,6 @@ class RecoveryConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class KeptSocket:
-    """What is kept of a socket."""
-
-    id: str
-    pid: str
-    rooms: tuple[str, ...]
-    data: Any
-
-
 class _Entry:
     __slots__ = ("messages", "number", "only", "size", "target", "until")
 
@@ -110,22 +108,16 @@ class RecoveringAdapter(LocalAdapter):
     """A local adapter that keeps what was sent and who was cut off.
 
     Args:
-        sockets: the connected sockets of the namespace, a live mapping.
-        encode: turns a packet into messages that recipients can share.
-        observer: is told of changes of rooms; None if nobody cares.
+        namespace: whose adapter it is.
         config: how long and how much is kept.
     """
 
-    def __init__(
-        self,
-        sockets: Mapping[str, Socket],
-        encode: Callable[[Packet], list[Message]],
-        observer: RoomObserver | None,
-        config: RecoveryConfig,
-    ) -> None:
-        super().__init__(sockets, encode, observer)
+    recovers = True
+
+    def __init__(self, namespace: Namespace, config: RecoveryConfig) -> None:
+        super().__init__(namespace)
         self.config = config
-        self.deadline = self.wake_at = inf
+        self._moved = namespace.adapter_moved
         self._log: deque[_Entry] = deque()
         self._log_size = 0
         self._stamped = 0  # so many entries at the start of the log know until when they are kept
@@ -136,27 +128,30 @@ class RecoveringAdapter(LocalAdapter):
 
     # Sending
 
-    def emit(self, socket: Socket, packet: Packet) -> None:
+    def emit(self, socket: Socket, packet: Packet, flags: Flags) -> None:
         """Send to one socket, or keep it for the socket if that was cut off."""
-        if packet.id is not None:
-            super().emit(socket, packet)
+        if flags.volatile or packet.id is not None:
+            super().emit(socket, packet, flags)  # not recoverable (SIO-CSR-05)
         elif socket.connected or socket.id in self._kept_ids:
-            messages = self._remember(packet, Target(), socket.id)
+            messages = self._remember(packet, Target(), socket.id, flags)
             if socket.connected:
                 socket.deliver(messages, packet)
 
-    def broadcast(self, broadcast: Broadcast) -> list[Socket]:
+    def broadcast(self, broadcast: Broadcast) -> None:
         """Deliver to every recipient, once, and keep it for those who are cut off."""
-        if broadcast.volatile or broadcast.packet.id is not None:
-            return super().broadcast(broadcast)  # not recoverable (SIO-CSR-05)
-        messages = self._remember(broadcast.packet, broadcast.target, None)
-        return self.deliver(broadcast, messages)
+        if broadcast.flags.volatile:
+            super().broadcast(broadcast)
+        else:
+            messages = self._remember(broadcast.packet, broadcast.target, None, broadcast.flags)
+            self.deliver(broadcast, messages)
 
-    def _remember(self, packet: Packet, target: Target, only: str | None) -> list[Message]:
+    def _remember(
+        self, packet: Packet, target: Target, only: str | None, flags: Flags
+    ) -> list[Message]:
         number = self._last + 1
         # The offset is the event's last argument (SIO-CSR-03), but not one of the application's.
         stamped = Packet(packet.type, packet.namespace, [*packet.data, _offset(number)])
-        messages = self._encode(stamped)
+        messages = self._encode(stamped, flags.compress)
         self._last = number
         entry = _Entry(number, messages, target, only)
         self._log.append(entry)
@@ -185,13 +180,14 @@ class RecoveringAdapter(LocalAdapter):
         del self._kept_ids[kept.id]
         return kept
 
-    def restore(self, pid: object, offset: object) -> tuple[KeptSocket, list[Message]] | None:
-        """A client says that it was cut off. Each private id is good for one return.
+    def restore(self, pid: object, offset: object, done: Callable[[Restored | None], None]) -> None:
+        """Give back what was kept.
 
-        Returns:
-            The socket and the messages that it missed, or None if it is not known (any more), or
-            some of what it missed is gone.
+        Nothing if it is not known (any more), or some of what was missed is gone (SIO-CSR-10).
         """
+        done(self._find(pid, offset))
+
+    def _find(self, pid: object, offset: object) -> Restored | None:
         if not isinstance(pid, str) or not isinstance(offset, str) or pid not in self._kept:
             return None
         seen = _number(offset)
@@ -210,6 +206,7 @@ class RecoveringAdapter(LocalAdapter):
         """Somebody is here: let the clock tick, at once and then from time to time."""
         if self.deadline == inf:
             self.deadline = -inf
+            self._moved()
 
     def handle_timeout(self, now: float) -> None:
         """The clock ticks."""

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Generic
+from typing import Any, Generic, Protocol
 
 from sioproto._deadlines import Deadlines
 from sioproto._errors import LocalProtocolError
 from sioproto._output import Output, output
-from sioproto.engineio._message import Message
 from sioproto.engineio._outputs import MessageReceived, SessionClosed, SessionOpened, X
 from sioproto.engineio._request import Request
 from sioproto.engineio._server import EngineServer, EngineStatistics
-from sioproto.socketio._acks import PendingAck, PendingBroadcastAck
+from sioproto.socketio._adapter import Adapter, AdapterFactory, LocalAdapter, Restored
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import Connection, NamespaceRequest
+from sioproto.socketio._dialect import computed_id
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import Disconnected
 from sioproto.socketio._parser import Parser, TextParser
 from sioproto.socketio._reasons import DisconnectReason
-from sioproto.socketio._recovery import KeptSocket, RecoveringAdapter
+from sioproto.socketio._recovery import RecoveringAdapter
 from sioproto.socketio._socket import Socket
 
 
@@ -38,11 +38,17 @@ class SocketStatistics:
     engine: EngineStatistics
 
 
-Timed = Connection | PendingAck | PendingBroadcastAck | RecoveringAdapter
+class Timed(Protocol):
+    """Whatever wants to be called when a time has come."""
+
+    deadline: float
+    wake_at: float
+
+    def handle_timeout(self, now: float) -> None: ...
 
 
 class SocketServer(Generic[X]):
-    """The server side of Socket.IO revision 5.
+    """The server side of Socket.IO: of revision 5, and of 4 if the engine allows what carries it.
 
     It wraps an engine and has the same facts. Effects of the engine pass through; its events become
     Socket.IO events at once, inside the fact.
@@ -54,6 +60,8 @@ class SocketServer(Generic[X]):
         wall_clock: seconds since 1970, for ``handshake.time`` and ``handshake.issued``.
         socket_class: what sockets are made of, so that a runtime can give them methods of its own.
         parser: encodes and decodes packets; :class:`TextParser` unless given.
+        adapter: makes the adapter of each namespace. The default is a :class:`LocalAdapter`, or a
+            :class:`RecoveringAdapter` if the configuration asks for recovery.
     """
 
     def __init__(
@@ -65,6 +73,7 @@ class SocketServer(Generic[X]):
         wall_clock: Callable[[], float],
         socket_class: type[Socket] = Socket,
         parser: Parser | None = None,
+        adapter: AdapterFactory | None = None,
     ) -> None:
         self.engine = engine
         self.config = config or ServerConfig()
@@ -73,6 +82,7 @@ class SocketServer(Generic[X]):
         self.deadlines: Deadlines[Timed] = Deadlines()
         self._new_id = new_id
         self._socket_class = socket_class
+        self._make_adapter = adapter
         self._connections: dict[str, Connection] = {}
         self._namespaces: dict[str, Namespace] = {}
         self.namespaces: Mapping[str, Namespace] = MappingProxyType(self._namespaces)
@@ -174,7 +184,8 @@ class SocketServer(Generic[X]):
             raise LocalProtocolError("the main namespace stays")
         if namespace is not None and (namespace.sockets or namespace.pending):
             raise LocalProtocolError(f"{namespace!r} is in use")
-        self._namespaces.pop(name, None)
+        if namespace is not None:
+            self._drop(namespace)
 
     def accept(self, socket: Socket) -> None:
         """Answer ``ConnectRequested``: let the socket in.
@@ -202,6 +213,9 @@ class SocketServer(Generic[X]):
         for connection in list(self._connections.values()):
             connection.closed(DisconnectReason.SERVER_SHUTTING_DOWN, None)
         self.engine.shutdown(now=now)
+        for namespace in self._namespaces.values():
+            namespace.adapter.close()
+            self.deadlines.forget(namespace.adapter)
 
     # Queries and the drain
 
@@ -252,19 +266,30 @@ class SocketServer(Generic[X]):
         self._queue.append(out)
         self.engine.notify()
 
+    def make_adapter(self, namespace: Namespace) -> Adapter:
+        """Make the adapter of a namespace."""
+        if self._make_adapter is not None:
+            return self._make_adapter(namespace)
+        if self.config.recovery is not None:
+            return RecoveringAdapter(namespace, self.config.recovery)
+        return LocalAdapter(namespace)
+
     def new_socket(
         self,
         namespace: Namespace,
         connection: Connection,
         handshake: Handshake,
-        kept: tuple[KeptSocket, list[Message]] | None,
+        kept: Restored | None,
     ) -> Socket:
         """Make the socket of a client that wants to join, like the one that was kept if any was."""
+        if not connection.dialect.tells_id:
+            id = computed_id(namespace.name, connection.sid)
+            return self._socket_class(id, namespace, connection, handshake)
         id = self._new_id() if kept is None else kept[0].id
         socket = self._socket_class(id, namespace, connection, handshake)
         if kept is not None:
             socket.resume(*kept)
-        elif namespace.recovery is not None:
+        elif namespace.adapter.recovers:
             socket.make_recoverable(self._new_id())
         return socket
 
@@ -276,9 +301,14 @@ class SocketServer(Generic[X]):
             and not namespace.sockets
             and not namespace.pending
         ):
-            self._namespaces.pop(namespace.name, None)
+            self._drop(namespace)
 
     # Inside
+
+    def _drop(self, namespace: Namespace) -> None:
+        if self._namespaces.pop(namespace.name, None) is not None:
+            namespace.adapter.close()
+            self.deadlines.forget(namespace.adapter)
 
     def _pump(self, now: float) -> None:
         while (out := self.engine.take()) is not None:
@@ -294,7 +324,9 @@ class SocketServer(Generic[X]):
             self._connections[out.sid].receive(out.data, now)
         elif isinstance(out, SessionOpened):
             assert now is not None
-            self._connections[out.sid] = Connection(out.sid, out.request, self, now)
+            connection = Connection(out.sid, out.request, out.revision, self, now)
+            self._connections[out.sid] = connection
+            connection.opened()
         elif isinstance(out, SessionClosed):
             connection = self._connections.pop(out.sid)
             connection.closed(DisconnectReason(out.reason.value), out.error)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import KeysView
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto.engineio._message import Message
-from sioproto.socketio._acks import PendingAck, PendingBroadcastAck
-from sioproto.socketio._adapter import Target
+from sioproto.socketio._acks import BroadcastAnswers, PendingAck
+from sioproto.socketio._adapter import Flags, KeptSocket, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._packet import Packet, PacketType
@@ -17,7 +18,6 @@ from sioproto.socketio._packet import Packet, PacketType
 if TYPE_CHECKING:
     from sioproto.socketio._connection import Connection
     from sioproto.socketio._namespace import Namespace
-    from sioproto.socketio._recovery import KeptSocket
 
 _WRITABLE = ("data",)
 
@@ -65,7 +65,7 @@ class Socket:
         self._connection = connection
         self._handshake = handshake
         self._state = SocketState.CONNECTING
-        self._acks: dict[int, PendingAck | PendingBroadcastAck] = {}
+        self._acks: dict[int, PendingAck | BroadcastAnswers] = {}
         self._early: list[Message] = []
         # Rooms live in the adapter while the socket is connected; before and after, here.
         self._rooms: dict[str, None] = {}
@@ -174,11 +174,7 @@ class Socket:
             and
                 attachments.
         """
-        packet = self._namespace.event(name, args)
-        if self._state is SocketState.CONNECTING:
-            self._send(packet)
-        else:
-            self._namespace.adapter.emit(self, packet)
+        self.emit_flagged(self._namespace.event(name, args), Flags())
 
     def emit_with_ack(self, name: str | int | float, *args: Any, timeout: float, now: float) -> int:
         """Emit an event that asks for an acknowledgement.
@@ -209,9 +205,22 @@ class Socket:
         return packet.id
 
     @property
-    def volatile(self) -> VolatileSender:
+    def volatile(self) -> FlaggedSocket:
         """What is emitted by this is dropped unless it can be written at once (SIO-EVT-17)."""
-        return VolatileSender(self)
+        return FlaggedSocket(self, Flags(volatile=True))
+
+    def compress(self, compress: bool) -> FlaggedSocket:
+        """What is emitted by this may be compressed, or not, if the connection can (SIO-EVT-16)."""
+        return FlaggedSocket(self, Flags(compress=compress))
+
+    def emit_flagged(self, packet: Packet, flags: Flags) -> None:
+        """Send the packet of an event, with these flags."""
+        if self._state is not SocketState.CONNECTING:
+            self._namespace.adapter.emit(self, packet, flags)
+        elif flags.volatile:
+            self._namespace.encode(packet)  # nothing can be written yet; but errors are told
+        else:
+            self.deliver(self._namespace.encode(packet, flags.compress), packet)
 
     @property
     def writable(self) -> bool:
@@ -301,7 +310,7 @@ class Socket:
         self._rooms = {}
         return early
 
-    def stop(self) -> list[PendingAck | PendingBroadcastAck]:
+    def stop(self) -> list[PendingAck | BroadcastAnswers]:
         """It is disconnected, or was never accepted. Returns the acknowledgements it still owes."""
         if self._state is SocketState.CONNECTED:
             self._rooms = dict.fromkeys(self._namespace.adapter.remove(self._id))
@@ -315,11 +324,11 @@ class Socket:
         """The application has seen the end."""
         self._rooms = {}
 
-    def expect_ack(self, ack: PendingAck | PendingBroadcastAck) -> None:
+    def expect_ack(self, ack: PendingAck | BroadcastAnswers) -> None:
         """The client was asked for an acknowledgement."""
         self._acks[ack.id] = ack
 
-    def take_ack(self, id: int) -> PendingAck | PendingBroadcastAck | None:
+    def take_ack(self, id: int) -> PendingAck | BroadcastAnswers | None:
         """The acknowledgement that is expected under an id, which then no longer is."""
         ack = self._acks.pop(id, None)
         if isinstance(ack, PendingAck):
@@ -333,22 +342,28 @@ def _check_rooms(rooms: tuple[str, ...]) -> None:
             raise LocalProtocolError(f"a room is named by a string, not by {room!r}")
 
 
-class VolatileSender:
-    """Emits to one socket what may be lost."""
+class FlaggedSocket:
+    """Emits to one socket with flags."""
 
-    __slots__ = ("_socket",)
+    __slots__ = ("_flags", "_socket")
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, socket: Socket, flags: Flags) -> None:
         self._socket = socket
+        self._flags = flags
+
+    @property
+    def volatile(self) -> FlaggedSocket:
+        """See :attr:`Socket.volatile`."""
+        return FlaggedSocket(self._socket, replace(self._flags, volatile=True))
+
+    def compress(self, compress: bool) -> FlaggedSocket:
+        """See :meth:`Socket.compress`."""
+        return FlaggedSocket(self._socket, replace(self._flags, compress=compress))
 
     def emit(self, name: str | int | float, *args: Any) -> None:
-        """Emit an event if it can be written at once, with all of its attachments or not at all.
+        """Emit an event. One that is volatile goes with all of its attachments or not at all.
 
         Raises:
             LocalProtocolError: as for ``Socket.emit``, also if it is dropped.
         """
-        socket = self._socket
-        packet = socket.namespace.event(name, args)
-        messages = socket.namespace.encode(packet)
-        if socket.writable:
-            socket.deliver(messages, packet)
+        self._socket.emit_flagged(self._socket.namespace.event(name, args), self._flags)

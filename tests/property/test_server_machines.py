@@ -2,14 +2,25 @@
 
 The driver of ``tests.harness`` holds every effect against the token contract. On top of that, after
 each step: nothing is due that was not done, what sessions buffer is what was sent and not fetched,
-and each acknowledgement asked for has exactly one outcome in the end.
+and each acknowledgement asked for has exactly one outcome in the end. Some peers speak revision 3,
+or JSONP, and any of them may send what belongs to the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import inf
+from urllib.parse import urlencode
+
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from sioproto import ClosedError, LocalProtocolError
 from sioproto.engineio import SessionClosed, SessionOpened
@@ -55,10 +66,38 @@ packets = st.sampled_from(
         "",
         "bAQID",
         "b!",
+        "b4AQID",
+        "40/custom?a=b,",
+        '42/custom?a=b,["b"]',
     ]
 )
 frames = packets | st.binary(max_size=3)
 index = st.integers(0, 5)
+revisions = st.sampled_from([3, 4])
+
+
+def joined(body: list[str]) -> bytes:
+    """A payload of revision 4."""
+    return "\x1e".join(body).encode()
+
+
+def counted(body: list[str]) -> bytes:
+    """A payload of revision 3."""
+    return "".join(f"{len(packet)}:{packet}" for packet in body).encode()
+
+
+def counted_in_bytes(body: list[str]) -> bytes:
+    """A payload of revision 3 in its binary form."""
+    lengths = (bytes(map(int, str(len(packet)))) for packet in body)
+    return b"".join(
+        b"\0%b\xff%b" % (length, packet.encode())
+        for length, packet in zip(lengths, body, strict=True)
+    )
+
+
+def filled_in(body: list[str]) -> bytes:
+    """A form, as JSONP posts it."""
+    return urlencode({"d": counted(body)}).encode()
 
 
 class Peers(RuleBasedStateMachine):
@@ -67,7 +106,9 @@ class Peers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.core, self.driver = socket_driver(
-            "/custom", accept=False, engine={"max_payload": 200, "max_buffer": 5_000}
+            "/custom",
+            accept=False,
+            engine={"max_payload": 200, "max_buffer": 5_000, "allow_eio3": True, "jsonp": True},
         )
         self.sids: list[str] = []
         self.pending: list[Socket] = []
@@ -75,16 +116,28 @@ class Peers(RuleBasedStateMachine):
         self.asked: dict[tuple[int, int], int] = {}
         self.stage: dict[int, str] = {}
         self.seen = 0
+        self.fall_silent = False
+
+    @initialize(fall_silent=st.booleans())
+    def choose_the_end(self, fall_silent: bool) -> None:
+        self.fall_silent = fall_silent
 
     # Facts
 
-    @rule()
-    def open_polling(self) -> None:
+    @rule(revision=revisions)
+    def open_polling(self, revision: int) -> None:
+        self.driver.revision = revision
         self.driver.open_polling()
         self.look()
 
-    @rule()
-    def open_websocket(self) -> None:
+    @rule(revision=revisions)
+    def open_jsonp(self, revision: int) -> None:
+        self.driver.http(request(f"EIO={revision}&transport=polling&j=0"))
+        self.look()
+
+    @rule(revision=revisions)
+    def open_websocket(self, revision: int) -> None:
+        self.driver.revision = revision
         self.driver.open_websocket()
         self.look()
 
@@ -97,16 +150,29 @@ class Peers(RuleBasedStateMachine):
 
     @precondition(lambda self: self.sids)
     @rule(number=index)
-    def start_post(self, number: int) -> None:
+    def poll_rightly(self, number: int) -> None:
+        self.driver.poll(self.sids[number % len(self.sids)])
+        self.look()
+
+    @precondition(lambda self: self.sids)
+    @rule(number=index, label=st.sampled_from(["text/plain", "application/octet-stream"]))
+    def start_post(self, number: int, label: str) -> None:
         sid = self.sids[number % len(self.sids)]
-        self.driver.start(request(f"EIO=4&transport=polling&sid={sid}", "POST"))
+        self.driver.start(request(self.driver.query(sid), "POST", content_type=label))
         self.look()
 
     @precondition(lambda self: self.driver.unanswered)
-    @rule(number=index, body=st.lists(packets, max_size=4), more=st.integers(0, 1))
-    def finish_post(self, number: int, body: list[str], more: int) -> None:
+    @rule(
+        number=index,
+        body=st.lists(packets, max_size=4),
+        shape=st.sampled_from([joined, counted, counted_in_bytes, filled_in]),
+        more=st.integers(0, 1),
+    )
+    def finish_post(
+        self, number: int, body: list[str], shape: Callable[[list[str]], bytes], more: int
+    ) -> None:
         exchange = self.driver.unanswered[number % len(self.driver.unanswered)]
-        self.driver.body(exchange, "\x1e".join(body).encode() + b"x" * 300 * more)
+        self.driver.body(exchange, shape(body) + b"x" * 300 * more)
         self.look()
 
     @precondition(lambda self: self.driver.unanswered)
@@ -119,6 +185,14 @@ class Peers(RuleBasedStateMachine):
     @rule(number=index)
     def upgrade(self, number: int) -> None:
         self.driver.upgrade(self.sids[number % len(self.sids)])
+        self.look()
+
+    @precondition(lambda self: self.sids)
+    @rule(number=index)
+    def upgrade_at_once(self, number: int) -> None:
+        w = self.driver.upgrade(self.sids[number % len(self.sids)])
+        if w in self.driver.in_flight:
+            self.driver.frame(w, "2probe", "5")
         self.look()
 
     @precondition(lambda self: self.driver.open_websockets)
@@ -257,7 +331,9 @@ class Peers(RuleBasedStateMachine):
                     assert self.stage[id(socket)] == "disconnecting"
                     self.stage[id(socket)] = "disconnected"
                     assert list(socket.rooms) == []
-        self.sids = list(self.core.engine._sessions)
+        sessions = self.core.engine._sessions
+        self.sids = list(sessions)
+        self.driver._revisions = {sid: s.dialect.revision for sid, s in sessions.items()}
 
     @invariant()
     def books_balance(self) -> None:
@@ -272,6 +348,7 @@ class Peers(RuleBasedStateMachine):
         for session in self.core.engine._sessions.values():
             held = sum(message.size + MESSAGE_OVERHEAD for message in session.buffer)
             assert session.buffered == held <= 5_000
+            assert session.deadline < inf, "liveness is never lost"
         deadline = self.core.next_deadline()
         if statistics.engine.sessions:
             assert deadline is not None
@@ -282,7 +359,11 @@ class Peers(RuleBasedStateMachine):
                 assert outcomes == 1
 
     def teardown(self) -> None:
-        """In the end everything ends."""
+        """In the end everything ends, if only because all fall silent."""
+        if self.fall_silent:
+            self.driver.sleep(150)
+            self.look()
+            assert self.core.statistics().engine.sessions == 0
         self.core.shutdown(now=self.driver.now)
         self.settle()
         for w in self.driver.open_websockets:

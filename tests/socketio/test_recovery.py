@@ -13,6 +13,7 @@ from sioproto.socketio import (
     Connected,
     ConnectRequested,
     Disconnected,
+    RecoveringAdapter,
     RecoveryConfig,
     Socket,
     SocketServer,
@@ -235,8 +236,8 @@ def test_nothing_is_kept_for_ever() -> None:
         client.socket.join("r")
         core.of("/").emit("x", "y" * 1000)
         client.cut()
-    recovery = core.of("/").recovery
-    assert recovery is not None
+    recovery = core.of("/").adapter
+    assert isinstance(recovery, RecoveringAdapter)
     driver.sleep(300)
     assert (len(recovery._log), len(recovery._kept), len(recovery._kept_ids)) == (0, 0, 0)
     assert recovery._log_size == 0
@@ -257,8 +258,8 @@ def test_log_is_bounded() -> None:
     client.cut()
     for _ in range(100):
         core.of("/").emit("x" * 1000)
-    recovery = core.of("/").recovery
-    assert recovery is not None
+    recovery = core.of("/").adapter
+    assert isinstance(recovery, RecoveringAdapter)
     assert recovery._log_size <= 10_000
     client.connect()
     assert not client.socket.recovered, "some of what it missed is gone"

@@ -225,6 +225,26 @@ def test_volatile_is_dropped_whole_for_who_cannot_take_it() -> None:
         slow.volatile.emit("connect")
 
 
+def test_compression_is_asked_for_by_message() -> None:
+    """SIO-EVT-16: a hint that reaches the driver with each frame, attachments included."""
+    core, driver = socket_driver()
+    ((w, socket),) = clients(driver, 1)
+    io = core.of("/")
+    socket.emit("yes")
+    socket.compress(False).emit("no", b"x")
+    socket.compress(False).volatile.emit("no")
+    socket.volatile.compress(True).emit("yes")
+    io.compress(False).emit("no")
+    io.to(socket.id).compress(False).compress(True).emit("yes")
+    socket.join("r")
+    io.to("r").compress(False).emit("no")
+    (sent,) = [out for out in driver.drain() if isinstance(out, WsSend)]
+    assert sent.ws == w
+    hints = [frame.compress for frame in sent.frames]
+    assert hints == ["no" not in str(f.payload) and f.payload != b"x" for f in sent.frames]
+    assert hints == [True, False, False, False, True, False, True, False]
+
+
 def test_volatile_on_polling_needs_a_poll() -> None:
     _, driver = socket_driver()
     sid = driver.open_polling()
