@@ -1,6 +1,7 @@
 """The Engine.IO machines and codecs, revision 4."""
 
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._framing import FrameDecoder, encode_frame
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
@@ -24,6 +25,7 @@ __all__ = [
     "CloseReason",
     "EngineServer",
     "EngineStatistics",
+    "FrameDecoder",
     "HttpRead",
     "HttpRespond",
     "Message",
@@ -42,6 +44,7 @@ __all__ = [
     "WsSend",
     "decode_packet",
     "decode_payload",
+    "encode_frame",
     "encode_packet",
     "encode_payload",
 ]
