@@ -15,11 +15,16 @@ from sioproto.engineio._outputs import (
     WsClose,
     WsReject,
     WsSend,
+    WtAccept,
+    WtClose,
+    WtReject,
+    WtSend,
 )
 from sioproto.engineio._packet import Packet, PacketType, decode_packet, encode_packet
 from sioproto.engineio._payload import decode_payload, encode_payload
 from sioproto.engineio._request import Request
-from sioproto.engineio._server import EngineServer, EngineStatistics
+from sioproto.engineio._server import EngineServer
+from sioproto.engineio._statistics import EngineStatistics
 
 __all__ = [
     "CloseReason",
@@ -42,6 +47,10 @@ __all__ = [
     "WsFrame",
     "WsReject",
     "WsSend",
+    "WtAccept",
+    "WtClose",
+    "WtReject",
+    "WtSend",
     "decode_packet",
     "decode_payload",
     "encode_frame",

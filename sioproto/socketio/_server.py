@@ -12,7 +12,8 @@ from sioproto._errors import LocalProtocolError
 from sioproto._output import Output, output
 from sioproto.engineio._outputs import MessageReceived, SessionClosed, SessionOpened, X
 from sioproto.engineio._request import Request
-from sioproto.engineio._server import EngineServer, EngineStatistics
+from sioproto.engineio._server import EngineServer
+from sioproto.engineio._statistics import EngineStatistics
 from sioproto.socketio._adapter import Adapter, AdapterFactory, LocalAdapter, Restored
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import Connection, NamespaceRequest
@@ -130,6 +131,26 @@ class SocketServer(Generic[X]):
     def ws_closed(self, ws: X, *, now: float, error: Exception | None = None) -> None:
         """See :meth:`EngineServer.ws_closed`."""
         self.engine.ws_closed(ws, now=now, error=error)
+        self._pump(now)
+
+    def wt_connected(self, stream: X, request: Request, *, now: float) -> None:
+        """See :meth:`EngineServer.wt_connected`."""
+        self.engine.wt_connected(stream, request, now=now)
+        self._pump(now)
+
+    def wt_data(self, stream: X, data: bytes, *, now: float) -> None:
+        """See :meth:`EngineServer.wt_data`."""
+        self.engine.wt_data(stream, data, now=now)
+        self._pump(now)
+
+    def wt_sent(self, stream: X, *, now: float) -> None:
+        """See :meth:`EngineServer.wt_sent`."""
+        self.engine.wt_sent(stream, now=now)
+        self._pump(now)
+
+    def wt_closed(self, stream: X, *, now: float, error: Exception | None = None) -> None:
+        """See :meth:`EngineServer.wt_closed`."""
+        self.engine.wt_closed(stream, now=now, error=error)
         self._pump(now)
 
     def handle_timeout(self, *, now: float) -> None:
