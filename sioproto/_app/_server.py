@@ -61,6 +61,8 @@ class SocketApplication(Application, Audience):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add.
         parser: encodes and decodes packets, the same as all clients use.
         adapter: makes the adapter of each namespace, for a cluster of servers: see
             :class:`sioproto.socketio.Adapter`.
@@ -75,6 +77,7 @@ class SocketApplication(Application, Audience):
         config: socketio.ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
+        response_headers: engineio.ResponseHeaders | None = None,
         parser: socketio.Parser | None = None,
         adapter: socketio.AdapterFactory | None = None,
     ) -> None:
@@ -85,6 +88,7 @@ class SocketApplication(Application, Audience):
                 new_sid=new_id,
                 wake=self._wake,
                 allow_request=allow_request,
+                response_headers=response_headers,
             ),
             replace(config or socketio.ServerConfig(), dynamic_namespaces=True),
             new_id=new_id,
@@ -100,6 +104,7 @@ class SocketApplication(Application, Audience):
         self._root = self.of("/")
         self.handlers = {
             engineio.SessionUpgraded: _nothing,
+            engineio.HookFailed: self.hook_failed,
             NamespaceRequested: self._namespace_requested,
             ConnectRequested: self._connect_requested,
             ConnectAbandoned: self._connect_abandoned,

@@ -1,10 +1,15 @@
 """The Engine.IO machines and codecs, revision 4."""
 
+from sioproto.engineio._answers import ResponseHeaders
+from sioproto.engineio._compression import HttpCompressionConfig
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._cookie import CookieConfig
+from sioproto.engineio._cors import CorsConfig
 from sioproto.engineio._framing import FrameDecoder, encode_frame
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
+    HookFailed,
     HttpRead,
     HttpRespond,
     MessageReceived,
@@ -28,9 +33,13 @@ from sioproto.engineio._statistics import EngineStatistics
 
 __all__ = [
     "CloseReason",
+    "CookieConfig",
+    "CorsConfig",
     "EngineServer",
     "EngineStatistics",
     "FrameDecoder",
+    "HookFailed",
+    "HttpCompressionConfig",
     "HttpRead",
     "HttpRespond",
     "Message",
@@ -38,6 +47,7 @@ __all__ = [
     "Packet",
     "PacketType",
     "Request",
+    "ResponseHeaders",
     "ServerConfig",
     "SessionClosed",
     "SessionOpened",

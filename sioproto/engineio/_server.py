@@ -8,20 +8,18 @@ from math import inf
 from typing import Generic
 
 from sioproto._deadlines import Deadlines
-from sioproto._errors import (
-    ClosedError,
-    ConnectionRefused,
-    DecodeError,
-    LocalProtocolError,
-)
+from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalProtocolError
 from sioproto._output import Output
+from sioproto.engineio._answers import Answers, ResponseHeaders
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
 from sioproto.engineio._framing import encode_frame
-from sioproto.engineio._handshake import open_message
-from sioproto.engineio._message import Message, WsFrame, binary_message, text_message
+from sioproto.engineio._handshake import first_messages, upgrades_of
+from sioproto.engineio._headers import Headers, is_value
+from sioproto.engineio._message import Message, WsFrame, message_of
 from sioproto.engineio._outputs import (
     CloseReason,
+    HookFailed,
     HttpRead,
     HttpRespond,
     SessionOpened,
@@ -45,7 +43,7 @@ from sioproto.engineio._request import (
     announced_length,
     parse_query,
 )
-from sioproto.engineio._session import Headers, Session
+from sioproto.engineio._session import Session
 from sioproto.engineio._statistics import EngineStatistics
 from sioproto.engineio._stream import Stream
 
@@ -70,6 +68,9 @@ class EngineServer(Generic[X]):
             until the next drain.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07).
+        response_headers: called for each answer that is no error, 101 included, with the request
+            and with whether the answer opens a session; returns headers to add (EIO-HDR-04). What
+            it raises becomes ``HookFailed``, and the answer goes out without them.
     """
 
     def __init__(
@@ -79,14 +80,17 @@ class EngineServer(Generic[X]):
         new_sid: Callable[[], str],
         wake: Callable[[], None] | None = None,
         allow_request: Callable[[Request], object] | None = None,
+        response_headers: ResponseHeaders | None = None,
     ) -> None:
         self.config = config or ServerConfig()
+        self._answers = Answers(self.config, response_headers, self._hook_failed)
         self._new_sid = new_sid
         self._allow_request = allow_request
         self._wake = wake
         self._awake = False
         self._now = -inf
         self._sessions: dict[str, Session[X]] = {}
+        self._requests: dict[X, Request] = {}  # not answered yet
         self._exchanges: dict[X, Session[X]] = {}
         self._websockets: dict[X, Session[X] | None] = {}  # None: closed by us, not yet retired
         self._streams: dict[X, Stream[X]] = {}  # those among them that are of WebTransport
@@ -103,9 +107,14 @@ class EngineServer(Generic[X]):
         Raises:
             LocalProtocolError: ``exchange`` is in use.
         """
-        if exchange in self._exchanges:
+        if exchange in self._requests:
             raise LocalProtocolError(f"http_request: exchange {exchange!r} is not answered yet")
         now = self._fact(now)
+        preflight = self._answers.preflight(request)
+        if preflight is not None:
+            self.put(HttpRespond(exchange, *preflight, b""))
+            return
+        self._requests[exchange] = request
         query, refusal = self._check(request, upgrade=False)
         if refusal is not None:
             self.refuse(exchange, refusal)
@@ -144,6 +153,7 @@ class EngineServer(Generic[X]):
     def http_aborted(self, exchange: X, *, now: float) -> None:
         """The client dropped a request that was not answered. Ignored if it was, meanwhile."""
         self._fact(now)
+        self._requests.pop(exchange, None)
         session = self._exchanges.pop(exchange, None)
         if session is not None:
             session.aborted(exchange)
@@ -164,13 +174,14 @@ class EngineServer(Generic[X]):
             return
         if sid := query.get("sid"):
             session = self._sessions[sid]
-            self._accept(ws, session)
+            self._accept(ws, session, request)
             session.candidate_opened(ws, "websocket", bool(query.get("b64")), now)
             return
         session = self._new_session(request, query, "websocket", ws, now)
-        self._accept(ws, session)
+        self._accept(ws, session, request)
         self.put(SessionOpened(session.sid, request, session.dialect.revision))
-        session.send(open_message(session.sid, (), self.config))
+        for message in first_messages(session.sid, (), self.config):
+            session.send(message)
 
     def ws_text(self, ws: X, text: str, *, now: float) -> None:
         """A text message arrived, whole."""
@@ -222,9 +233,7 @@ class EngineServer(Generic[X]):
             self.put(WtReject(stream, 400))
             return
         self._websockets[stream] = None
-        greet_by = now + self.config.upgrade_timeout
-        opened = Stream(stream, request, self, self.config.max_payload, greet_by)
-        self._streams[stream] = opened
+        self._streams[stream] = opened = Stream(stream, request, self, self.config, now)
         self._deadlines.moved(opened)
         self.put(WtAccept(stream))
 
@@ -241,14 +250,7 @@ class EngineServer(Generic[X]):
             session.ws_sent(stream)
 
     def wt_closed(self, stream: X, *, now: float, error: Exception | None = None) -> None:
-        """A WebTransport session has ended, or its stream, whoever ended it. Stated exactly once
-        for each that was accepted.
-
-        Args:
-            stream: the token, free for use again afterwards.
-            now: seconds.
-            error: what went wrong, if anything did.
-        """
+        """A WebTransport session, or its stream, has ended, whoever ended it: see ``ws_closed``."""
         session = self._session_of(stream, "wt_closed")
         self._fact(now)
         self._deadlines.forget(self._streams.pop(stream))
@@ -265,21 +267,14 @@ class EngineServer(Generic[X]):
 
     # Commands
 
-    def send(self, sid: str, data: str | bytes) -> None:
-        """Send a message.
+    def send(self, sid: str, data: str | bytes, *, compress: bool = True) -> None:
+        """Send a message, which may be compressed, or not, if the connection can (EIO-HC-02).
 
         Raises:
             ClosedError: there is no such session, or it is closing.
             LocalProtocolError: ``data`` is neither text nor bytes, or has a lone surrogate.
         """
-        if isinstance(data, str):
-            check_text(data)
-            message = text_message(data)
-        elif isinstance(data, bytes):
-            message = binary_message(data)
-        else:
-            raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
-        if not self.send_messages(sid, (message,)):
+        if not self.send_messages(sid, (message_of(data, compress),)):
             raise ClosedError(f"session {sid} is closed")
 
     def send_messages(self, sid: str, messages: Iterable[Message]) -> bool:
@@ -394,9 +389,11 @@ class EngineServer(Generic[X]):
         self._queue.append(out)
         self.notify()
 
-    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
-        """Answer an exchange with status 200."""
-        self._answer(exchange, 200, headers, body)
+    def respond(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool = False
+    ) -> None:
+        """Answer an exchange with status 200, in fewer bytes if that is allowed and wanted."""
+        self._succeed(exchange, headers, body, compress=compress, opens=False)
 
     def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
@@ -462,7 +459,8 @@ class EngineServer(Generic[X]):
             session = self._new_session(stream.request, {"EIO": "4"}, "webtransport", ws, now)
             self._websockets[ws] = session
             self.put(SessionOpened(session.sid, stream.request, session.dialect.revision))
-            session.send(open_message(session.sid, (), self.config))
+            for message in first_messages(session.sid, (), self.config):
+                session.send(message)
             return
         known = self._sessions.get(sid)
         if known is None or known.dialect.revision != 4 or not self._upgradable(known):
@@ -484,7 +482,8 @@ class EngineServer(Generic[X]):
 
     def _session_of(self, ws: X, fact: str) -> Session[X] | None:
         if ws not in self._websockets or (ws in self._streams) is not fact.startswith("wt_"):
-            raise LocalProtocolError(f"{fact}: {_kind(fact)} {ws!r} was not accepted")
+            kind = "stream" if fact.startswith("wt_") else "websocket"
+            raise LocalProtocolError(f"{fact}: {kind} {ws!r} was not accepted")
         return self._websockets[ws]
 
     def _check(
@@ -498,6 +497,8 @@ class EngineServer(Generic[X]):
         transport = query.get("transport")
         if transport not in self.config.transports or transport == "webtransport":
             return query, UNKNOWN_TRANSPORT
+        if not is_value(request.header("origin") or ""):
+            return query, BAD_REQUEST  # it could come back in a header (EIO-ERR-11)
         if sid := query.get("sid"):
             session = self._sessions.get(sid)
             if session is None:
@@ -537,12 +538,10 @@ class EngineServer(Generic[X]):
         self, exchange: X, request: Request, query: Mapping[str, str], now: float
     ) -> None:
         session = self._new_session(request, query, "polling", None, now)
-        upgrades: tuple[str, ...] = ()
-        if self.config.allow_upgrades:
-            spoken = self.config.transports if session.dialect.revision == 4 else ("websocket",)
-            others = ("websocket", "webtransport")
-            upgrades = tuple(x for x in others if x in spoken and x in self.config.transports)
-        self.respond(exchange, *session.shape([open_message(session.sid, upgrades, self.config)]))
+        upgrades = upgrades_of(self.config, session.dialect.revision)
+        headers, body = session.shape(first_messages(session.sid, upgrades, self.config))
+        headers += self._answers.cookie(session.sid)
+        self._succeed(exchange, headers, body, compress=True, opens=True)
         self.put(SessionOpened(session.sid, request, session.dialect.revision))
 
     def _new_session(
@@ -573,27 +572,26 @@ class EngineServer(Generic[X]):
         self._sessions[sid] = session
         return session
 
-    def _accept(self, ws: X, session: Session[X]) -> None:
+    def _accept(self, ws: X, session: Session[X], request: Request) -> None:
         self._websockets[ws] = session
-        self.put(WsAccept(ws, (), self.config.max_payload))
+        headers = self._answers.shared(request)
+        headers += self._answers.added(request, opens=session.ws == ws)
+        self.put(WsAccept(ws, headers, self.config.max_payload))
+
+    def _succeed(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool, opens: bool
+    ) -> None:
+        request = self._requests[exchange]
+        if compress:
+            encoding, body = self._answers.encoded(request, body)
+            headers += encoding
+        headers += self._answers.added(request, opens=opens)
+        self._answer(exchange, 200, headers, body)
 
     def _answer(self, exchange: X, status: int, headers: Headers, body: bytes) -> None:
         self._exchanges.pop(exchange, None)
+        headers += self._answers.shared(self._requests.pop(exchange))
         self.put(HttpRespond(exchange, status, headers, body))
 
-
-def _kind(fact: str) -> str:
-    return "stream" if fact.startswith("wt_") else "websocket"
-
-
-def check_text(text: str) -> None:
-    """Refuse text that UTF-8 cannot carry.
-
-    Raises:
-        LocalProtocolError: there is a lone surrogate in it.
-    """
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise LocalProtocolError("a lone surrogate cannot be sent") from None
+    def _hook_failed(self, request: Request, error: Exception) -> None:
+        self.put(HookFailed(request, error))

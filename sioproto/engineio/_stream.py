@@ -7,6 +7,7 @@ from typing import Generic, Protocol
 
 from sioproto._errors import DecodeError, RemoteProtocolError
 from sioproto._json import StrictJson
+from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._framing import FrameDecoder
 from sioproto.engineio._outputs import X
 from sioproto.engineio._request import Request
@@ -34,15 +35,15 @@ class Stream(Generic[X]):
     __slots__ = ("_decoder", "_host", "awaited", "deadline", "request", "token", "wake_at")
 
     def __init__(
-        self, token: X, request: Request, host: StreamHost[X], max_payload: int, greet_by: float
+        self, token: X, request: Request, host: StreamHost[X], config: ServerConfig, now: float
     ) -> None:
         self.token = token
         self.request = request
         self.awaited = True
         """Whether the first frame is yet to come."""
-        self.deadline = greet_by
+        self.deadline = now + config.upgrade_timeout
         self.wake_at = inf
-        self._decoder = FrameDecoder(max_payload)
+        self._decoder = FrameDecoder(config.max_payload)
         self._host = host
 
     def handle_timeout(self, now: float) -> None:
