@@ -198,11 +198,15 @@ class WebSocket:
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
             while self._closing is None or left > 0:
-                backlog = self._take(frames, data)
+                backlog, complete = self._take(frames, data)
                 if self._retired:
                     return
                 if backlog is not None:
                     await self._pause(backlog)
+                if not complete:
+                    data = b""
+                    await trio.lowlevel.checkpoint()
+                    continue
                 data = await self._wire.receive()
                 if not data:
                     break
@@ -217,18 +221,24 @@ class WebSocket:
             pass
         self._life.cancel()
 
-    def _take(self, frames: FrameReader, data: bytes) -> Backlog | None:
-        """State what one read brought, all of it in one call.
+    def _take(self, frames: FrameReader, data: bytes) -> tuple[Backlog | None, bool]:
+        """State what one read brought in one call, and whether that was all.
+
+        It is not if there is more than one message may have: compressed, a read may bring a
+        thousand times its size.
 
         Raises:
             Violation: behind what was well, which is stated.
         """
+        assert self.accepted is not None
         core = self._endpoint.core
         facts: list[tuple[Fact, tuple[Any, ...]]] = []
         closed: bytes | None = None
         backlog: Backlog | None = None
+        left = self.accepted.limit
         try:
             for opcode, payload in frames.feed(data):
+                left -= len(payload)
                 if opcode is Opcode.TEXT:
                     facts.append((core.ws_text, (self, payload)))
                 elif opcode is Opcode.BINARY:
@@ -240,13 +250,15 @@ class WebSocket:
                         # Only the latest ping has to be answered, so that nothing piles up.
                         self._pong = payload
                         self._work.set()
+                if left < 0:
+                    break
         finally:
             if facts:
                 backlog = self._endpoint.call_all(facts)
         if closed is not None:
             self._retire()
             self._begin_closing(closed)  # the same code comes back (EIO-WS-07)
-        return backlog
+        return backlog, left >= 0
 
     async def _pause(self, backlog: Backlog) -> None:
         """Do not read on for a while, unless the WebSocket is being closed."""
