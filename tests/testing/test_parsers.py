@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sioproto.socketio import MsgpackParser
 from sioproto.testing.trio import serving
-from tests.testing.test_client import chat_server
+from tests.testing.support import chat_server
 
 
 async def test_messagepack() -> None:
