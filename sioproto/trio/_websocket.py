@@ -18,8 +18,8 @@ from sioproto.trio._wire import Lost, Wire
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
+    from sioproto._app._endpoint import Endpoint, Fact
     from sioproto.trio._config import ConnectionConfig
-    from sioproto.trio._endpoint import Endpoint, Fact
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
