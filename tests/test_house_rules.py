@@ -62,13 +62,14 @@ def imports_of(path: Path, source: str) -> list[str]:
 # Who may import whom. The layers of the library, from the bottom up, and what else each may use.
 
 CORE, ENGINE, SOCKET = "sioproto", "sioproto.engineio", "sioproto.socketio"
-APP, TRIO = "sioproto._app", "sioproto.trio"
+APP, TRIO, ASGI = "sioproto._app", "sioproto.trio", "sioproto.asgi"
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     CORE: ({CORE}, set()),
     ENGINE: ({CORE, ENGINE}, set()),
     SOCKET: ({CORE, ENGINE, SOCKET}, set()),
     APP: ({CORE, ENGINE, SOCKET, APP}, set()),
     TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO}, {"trio", "h11", "wsproto"}),
+    ASGI: ({CORE, ENGINE, SOCKET, APP, ASGI}, {"anyio"}),
 }
 # The suite speaks raw bytes, so that a bug of the library cannot vouch for itself. It meets the
 # library only where it runs or breaks the library's own server.
