@@ -22,15 +22,20 @@ _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 
 
 def paths(scope: Scope) -> Iterator[str]:
-    """The path below the prefix that the application is mounted at, in either reading.
+    """What the path may be below the prefix that the application is mounted at.
 
     By the specification, ``path`` includes ``root_path``. Before it said so, many took it for what
-    is left behind ``root_path``, and some servers and frameworks still do.
+    is left behind ``root_path``, and some servers still do. A framework on such a server adds its
+    own prefix to ``root_path`` and leaves ``path`` alone, which then begins with the end of
+    ``root_path``.
     """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and path.startswith(root) and path[len(root) :][:1] in ("", "/"):
-        yield path[len(root) :]
+    prefix: str = scope.get("root_path", "").rstrip("/")
+    while prefix:
+        if path.startswith(prefix) and path[len(prefix) :][:1] in ("", "/"):
+            yield path[len(prefix) :]
+        _, slash, rest = prefix[1:].partition("/")
+        prefix = slash + rest
     yield path
 
 
