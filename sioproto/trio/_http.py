@@ -16,7 +16,7 @@ import trio
 from sioproto._app._endpoint import Endpoint, Exchange
 from sioproto.engineio import Request
 from sioproto.trio._config import ConnectionConfig
-from sioproto.trio._websocket import HandshakeRefused, WebSocket, accept_key, wants_websocket
+from sioproto.trio._websocket import HandshakeRefused, WebSocket, accept_key
 from sioproto.trio._wire import Lost, Wire
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class HttpConnection:
         endpoint = self._find_endpoint(request.target)
         if endpoint is None:
             await self._fall_back(request)
-        elif wants_websocket(request.headers):
+        elif request.wants_websocket:
             await self._upgrade(endpoint, request, head.http_version)
         else:
             await self._exchange(endpoint, request)

@@ -40,21 +40,6 @@ class HandshakeRefused(Exception):
         self.headers = headers
 
 
-def wants_websocket(headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether a request asks to upgrade to WebSocket. Names of headers are in lower case."""
-    upgrade, connection = "", ""
-    for name, value in headers:
-        if name == "upgrade":
-            upgrade += f",{value}"
-        elif name == "connection":
-            connection += f",{value}"
-    return "websocket" in _tokens(upgrade) and "upgrade" in _tokens(connection)
-
-
-def _tokens(value: str) -> list[str]:
-    return [token.strip() for token in value.lower().split(",")]
-
-
 def accept_key(method: str, http_version: bytes, headers: Iterable[tuple[str, str]]) -> str:
     """Check the opening handshake, and compute the value of ``Sec-WebSocket-Accept``.
 
