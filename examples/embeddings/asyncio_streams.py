@@ -22,14 +22,7 @@ from typing import Any
 import h11
 import wsproto
 from wsproto.connection import ConnectionState
-from wsproto.events import (
-    AcceptConnection,
-    BytesMessage,
-    CloseConnection,
-    Message,
-    Ping,
-    TextMessage,
-)
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import RemoteProtocolError as WebSocketError
 
 from sioproto import LimitError, RemoteProtocolError
@@ -39,7 +32,7 @@ from sioproto import socketio as sio
 READ_SIZE = 65_536
 PATIENCE = 60
 """Seconds for a request to come, for its body, and for a closing handshake."""
-Headers = Sequence[tuple[str | bytes, str | bytes]]
+Headers = Sequence[tuple[str, str]]
 
 
 class Endpoint:
@@ -101,12 +94,10 @@ class Connection:
                 if not await self.serve(head):
                     break
                 self.http.start_next_cycle()
-        if (
-            self.http.our_state in (h11.IDLE, h11.SEND_RESPONSE)
-            and self.http.their_state is h11.ERROR
-        ):
+        can_answer = self.http.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        if can_answer and self.http.their_state is h11.ERROR:
             with contextlib.suppress(OSError):
-                await self.respond(400, [("connection", "close")], b"malformed request")
+                await self.respond(400, [], b"malformed request")
         self.writer.close()
 
     async def serve(self, head: h11.Request) -> bool:
@@ -136,10 +127,10 @@ class Connection:
         try:
             if exchange.limit is not None:
                 body = bytearray()
-                while len(body) <= exchange.limit and isinstance(
-                    part := await self.event(), h11.Data
-                ):
+                while isinstance(part := await self.event(), h11.Data):
                     body += part.data
+                    if len(body) > exchange.limit:
+                        break  # the core will say so
                 endpoint.call(core.http_body, exchange, bytes(body))
             while not exchange.answer.done():
                 await self.watch(exchange.answer)
@@ -225,7 +216,9 @@ class WebSocket:
 
     async def read(self, limit: int) -> None:
         """State what comes, until the WebSocket has ended."""
-        data, parts, size = self.connection.http.trailing_data[0], [], 0
+        data = self.connection.http.trailing_data[0]
+        parts: list[bytes] = []
+        size = 0
         while True:
             self.wire.receive_data(data)
             for event in self.wire.events():
@@ -238,14 +231,15 @@ class WebSocket:
                         await self.send(CloseConnection(code=event.code))
                     return
                 elif isinstance(event, TextMessage | BytesMessage):
-                    parts.append(event.data)
-                    size += len(event.data.encode() if isinstance(event.data, str) else event.data)
+                    piece = event.data
+                    parts.append(piece.encode() if isinstance(piece, str) else bytes(piece))
+                    size += len(parts[-1])
                     if size > limit:
                         self.error = LimitError("too big", rule="EIO-WS-08", limit="max_payload")
                         await self.send(CloseConnection(code=1009))
                         return
                     if event.message_finished and isinstance(event, TextMessage):
-                        self.endpoint.call(self.core.ws_text, self, "".join(parts))
+                        self.endpoint.call(self.core.ws_text, self, b"".join(parts).decode())
                     elif event.message_finished:
                         self.endpoint.call(self.core.ws_binary, self, b"".join(parts))
                     if event.message_finished:
@@ -255,23 +249,28 @@ class WebSocket:
                 return
 
     async def write(self) -> None:
-        """Carry out effects, one after another."""
-        while True:
-            out = await self.effects.get()
-            if isinstance(out, eio.WsSend):
-                messages = [Message(data=frame.payload) for frame in out.frames]
-                await self.send(*messages)
+        """Carry out effects, one after another. Ends the connection, unless the reader did."""
+        with contextlib.suppress(OSError, TimeoutError):
+            while isinstance(out := await self.effects.get(), eio.WsSend):
+                await self.send(*map(message, out.frames))
                 self.endpoint.call(self.core.ws_sent, self)
-            else:
-                await self.send(CloseConnection(code=1005 if out.code is None else out.code))
-                await asyncio.sleep(PATIENCE)  # for the other half of the closing handshake
-                self.connection.writer.close()
+            await self.send(CloseConnection(code=1005 if out.code is None else out.code))
+            await asyncio.sleep(PATIENCE)  # for the other half of the closing handshake
+        self.connection.writer.transport.abort()
 
     async def send(self, *events: Any) -> None:
-        """Write, and wait as long as the client does not read."""
-        if self.wire.state is not ConnectionState.LOCAL_CLOSING:
+        """Write, and wait while the client does not read."""
+        if self.wire.state not in (ConnectionState.LOCAL_CLOSING, ConnectionState.CLOSED):
             self.connection.writer.write(b"".join(map(self.wire.send, events)))
-            await self.connection.writer.drain()
+            async with asyncio.timeout(PATIENCE):
+                await self.connection.writer.drain()
+
+
+def message(frame: eio.WsFrame) -> TextMessage | BytesMessage:
+    """A message as wsproto has it."""
+    if isinstance(frame.payload, str):
+        return TextMessage(data=frame.payload)
+    return BytesMessage(data=frame.payload)
 
 
 @contextlib.asynccontextmanager

@@ -2,8 +2,9 @@
 
     python examples/embeddings/wsgi_threads.py
 
-serves a dice game on http://127.0.0.1:3000, at the path ``/socket.io/``. WSGI knows no WebSocket, so
-the cores do not offer it; and a thread waits as long as its poll does, so mind how many there are.
+serves a dice game on http://127.0.0.1:3000, at the path ``/socket.io/``. WSGI knows no WebSocket,
+so the cores do not offer it; and a poll keeps a thread until it is answered, so mind how many there
+are.
 
 Facts and drains of a core must never overlap: one lock around both is all that threads need. The
 function that is shown the events is called inside the lock; other threads give commands in
@@ -28,6 +29,9 @@ from sioproto import engineio as eio
 from sioproto import socketio as sio
 
 Headers = tuple[tuple[str, str], ...]
+Answer = tuple[int, Headers, bytes]
+
+NOT_FOUND: Answer = (404, (), b"not found")
 
 
 class Exchange:
@@ -36,11 +40,11 @@ class Exchange:
     def __init__(self) -> None:
         self.limit: int | None = None
         self.answered = threading.Event()
-        self.answer: tuple[int, Headers, bytes]
+        self.answer: Answer
 
 
 class Endpoint:
-    """One core, the function that is shown its events, a lock around both, and a thread as clock."""
+    """One core, who is shown its events, a lock around both, and a thread that is the clock."""
 
     def __init__(self, core: Any, application: Callable[[Any], None]) -> None:
         self.core = core
@@ -94,15 +98,16 @@ class Application:
     ) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         endpoint = next((each for each in self.endpoints if each.core.serves(path)), None)
-        status, headers, body = 404, (), b"not found"
-        if endpoint is not None:
+        if endpoint is None:
+            status, headers, body = NOT_FOUND
+        else:
             status, headers, body = serve(endpoint, environ)
         length = ("content-length", str(len(body)))
         start_response(f"{status} {HTTPStatus(status).phrase}", [*headers, length])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
-def serve(endpoint: Endpoint, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
+def serve(endpoint: Endpoint, environ: dict[str, Any]) -> Answer:
     """Have a core answer a request: the whole contract about exchanges is in here."""
     core, exchange = endpoint.core, Exchange()
     endpoint.call(core.http_request, exchange, request_of(environ))

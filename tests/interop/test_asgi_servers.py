@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.judging import judge
+from tests.judging import judge
 
 
 @pytest.mark.parametrize(

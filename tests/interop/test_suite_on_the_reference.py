@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.interop.judging import judge
+from tests.judging import judge
 
 
 def test_suite_finds_what_is_known_of_the_reference_and_nothing_else(tmp_path: Path) -> None:
