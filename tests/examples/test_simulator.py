@@ -15,10 +15,6 @@ from sioproto.engineio import ServerConfig
 from tests.harness import PROGRAMS
 from tests.project import ROOT
 
-sys.path.append(str(ROOT / "examples" / "embeddings"))
-
-from simulator import Client, Setup, Simulation  # the path is known only now
-
 setups = st.builds(
     Setup,
     clients=st.integers(1, 12),
