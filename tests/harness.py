@@ -33,7 +33,7 @@ from sioproto.socketio import ServerConfig as SocketConfig
 T = TypeVar("T", bound=Event)
 
 PROGRAMS = int(os.environ.get("SIOPROTO_EXAMPLES", "200"))
-"""So many programs each state machine of tests/property runs."""
+"""So many examples each property of tests/property runs."""
 
 
 class Core(Protocol):
@@ -72,9 +72,13 @@ class Driver:
         self.now = 0.0
         self.auto_sent = True
         """Whether each batch is acknowledged at once."""
+        self.revision = 4
+        """Of Engine.IO: what the shorthands speak from now on."""
+        self._revisions: dict[str, int] = {}
         self.answers: dict[str, HttpRespond[str]] = {}
         self.frames: dict[str, list[str | bytes]] = {}
         self.close_codes: dict[str, int | None] = {}
+        self.accepted: dict[str, WsAccept[str]] = {}
         self.rejected: dict[str, WsReject[str]] = {}
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda event: None
@@ -85,14 +89,16 @@ class Driver:
 
     # The contract
 
-    def drain(self) -> list[Output]:
-        """Drain the core, holding each effect against the contract."""
+    def drain(self, until: type[Event] | None = None) -> list[Output]:
+        """Drain the core, or up to an event, holding each effect against the contract."""
         outputs: list[Output] = []
         for out in self.core.outputs():
             outputs.append(out)
             if isinstance(out, Event):
                 self.events.append(out)
                 self.on_event(out)
+                if type(out) is until:
+                    break
             else:
                 self._effect(out)
         return outputs
@@ -110,6 +116,7 @@ class Driver:
                 self.answers[x] = out
             case WsAccept(ws=w):
                 self._connecting.remove(w)
+                self.accepted[w] = out
                 self.frames[w] = []
                 self.in_flight[w] = False
             case WsReject(ws=w):
@@ -217,24 +224,33 @@ class Driver:
 
     def open_polling(self) -> str:
         """Open a session by polling. Returns its id."""
-        x = self.http(request("EIO=4&transport=polling"))
-        return self.answers[x].body.decode().split('"')[3]
+        x = self.http(request(f"EIO={self.revision}&transport=polling"))
+        return self._opened(self.answers[x].body.decode())
 
     def open_websocket(self) -> tuple[str, str]:
         """Open a session by WebSocket. Returns its token and its id."""
-        w = self.connect(request("EIO=4&transport=websocket"))
+        w = self.connect(request(f"EIO={self.revision}&transport=websocket"))
         first = self.frames[w][0]
         assert isinstance(first, str)
-        return w, first.split('"')[3]
+        return w, self._opened(first)
+
+    def _opened(self, handshake: str) -> str:
+        sid = handshake.split('"')[3]
+        self._revisions[sid] = self.revision
+        return sid
+
+    def query(self, sid: str, transport: str = "polling") -> str:
+        """The query of a request for a session, in its own revision."""
+        return f"EIO={self._revisions.get(sid, self.revision)}&transport={transport}&sid={sid}"
 
     def poll(self, sid: str) -> str:
         """State a poll. Returns its token."""
-        return self.http(request(f"EIO=4&transport=polling&sid={sid}"))
+        return self.http(request(self.query(sid)))
 
     def post(self, sid: str, body: str | bytes) -> HttpRespond[str]:
         """State a POST. Returns its answer."""
         data = body.encode() if isinstance(body, str) else body
-        x = self.http(request(f"EIO=4&transport=polling&sid={sid}", "POST"), data)
+        x = self.http(request(self.query(sid), "POST"), data)
         return self.answers[x]
 
     def poll_now(self, sid: str) -> str:
@@ -243,7 +259,7 @@ class Driver:
 
     def upgrade(self, sid: str) -> str:
         """State an upgrade request for a session. Returns its token."""
-        return self.connect(request(f"EIO=4&transport=websocket&sid={sid}"))
+        return self.connect(request(self.query(sid, "websocket")))
 
     def events_of(self, kind: type[T]) -> list[T]:
         """The events of one kind so far."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sioproto._errors import AckTimeout
-from sioproto.socketio import BroadcastAcked, BroadcastOperator, Flags, Target
+from sioproto.socketio import BroadcastOperator, Flags, Target
 from sioproto.socketio import Namespace as CoreNamespace
 
 if TYPE_CHECKING:
-    from sioproto._app._runtime import Event
     from sioproto._app._server import SocketApplication
+    from sioproto._app._socket import Socket
 
 
 class Broadcast(BroadcastOperator):
@@ -57,12 +57,16 @@ class Broadcast(BroadcastOperator):
         """
         id = self.emit_with_ack(name, *args, timeout=timeout, now=self._app.now())
         out = await self._app.acknowledged_by_all(self._namespace, id)
-        if out.missing:
+        missing = len(out.missing) + out.missing_elsewhere
+        if missing:
             raise AckTimeout(
-                f'{len(out.missing)} of those asked did not acknowledge "{name}"',
-                responses=out.responses,
+                f'{missing} of those asked did not acknowledge "{name}"', responses=out.responses
             )
         return out.responses
+
+    def fetch_sockets(self) -> list[Socket]:
+        """Those who are meant and are connected to this server, in order (SIO-BC-17)."""
+        return cast("list[Socket]", super().fetch_sockets())
 
     def disconnect_sockets(self, close: bool = False, *, now: float | None = None) -> None:
         """Make everybody who is meant leave.
@@ -72,13 +76,3 @@ class Broadcast(BroadcastOperator):
             now: seconds; an application leaves it to the runtime's clock.
         """
         super().disconnect_sockets(close, now=self._app.now() if now is None else now)
-
-
-class BroadcastWaiter:
-    """A ``request`` to many that waits."""
-
-    __slots__ = ("event", "out")
-
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self.out: BroadcastAcked | None = None

@@ -52,11 +52,15 @@ def arity(function: Callable[..., Any]) -> tuple[int, float]:
 class Listener:
     """A function that listens, and how many arguments fit it."""
 
-    __slots__ = ("function", "least", "most", "once", "spent")
+    __slots__ = ("concurrent", "function", "least", "most", "once", "spent")
 
-    def __init__(self, function: Callable[..., Any], *, once: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, once: bool = False, concurrent: bool = False
+    ) -> None:
         self.function = function
         self.once = once
+        self.concurrent = concurrent
+        """Whether later events need not wait for it."""
         self.spent = False
         self.least, self.most = arity(function)
 

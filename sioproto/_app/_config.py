@@ -32,6 +32,9 @@ class AppConfig:
     """
     disconnecting_timeout: float = 10.0
     """Longest time, in seconds, for the ``disconnecting`` handlers of a socket together."""
+    max_concurrent: int = 100
+    """Most events of one socket that handlers with ``concurrent=True`` work on at once. Past it,
+    the events that follow wait."""
 
     def __post_init__(self) -> None:
         check_config(
@@ -41,5 +44,6 @@ class AppConfig:
                 is_count(self.max_input) and self.max_input >= self.pause_input,
                 "a number of characters and bytes, at least pause_input",
             ),
+            max_concurrent=(is_count(self.max_concurrent), "a positive number"),
         )
         check_seconds(self, "middleware_timeout", "disconnecting_timeout")

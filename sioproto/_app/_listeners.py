@@ -20,9 +20,23 @@ class Listeners:
     def __init__(self) -> None:
         self._by_name: dict[Hashable, tuple[Listener, ...]] = {}
 
-    def add(self, name: Hashable, function: Callable[..., Any], *, once: bool = False) -> None:
+    def add(
+        self,
+        name: Hashable,
+        function: Callable[..., Any],
+        *,
+        once: bool = False,
+        concurrent: bool = False,
+    ) -> None:
         """Call the function from now on, or only one time."""
-        self._by_name[name] = (*self.get(name), Listener(function, once=once))
+        listener = Listener(function, once=once, concurrent=concurrent)
+        self._by_name[name] = (*self.get(name), listener)
+
+    def copy(self, others: Listeners) -> None:
+        """Call the functions of others too."""
+        for name in others.names():
+            for listener in others.get(name):
+                self.add(name, listener.function, once=listener.once)
 
     def remove(self, name: Hashable, function: Callable[..., Any] | None) -> None:
         """Forget a function, however often it was added; or all of this name."""

@@ -10,13 +10,15 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from sioproto import engineio, socketio
+from sioproto._app._audience import Audience
 from sioproto._app._base import Application, new_id
-from sioproto._app._broadcast import Broadcast, BroadcastWaiter
+from sioproto._app._broadcast import Broadcast
 from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
-from sioproto._app._task import serve_socket
+from sioproto._app._task import serve_server_event, serve_socket
+from sioproto._app._waiting import Waiter, wait_for
 from sioproto._errors import ClosedError, LimitError
 from sioproto.socketio import (
     AckFailed,
@@ -35,6 +37,8 @@ from sioproto.socketio import (
     RoomDeleted,
     RoomJoined,
     RoomLeft,
+    ServerEventReceived,
+    ServersAnswered,
     SocketServer,
     SocketStatistics,
 )
@@ -48,7 +52,7 @@ _NAMESPACE_ONLY = (
 )
 
 
-class SocketApplication(Application):
+class SocketApplication(Application, Audience):
     """A Socket.IO server with middleware and handlers.
 
     Args:
@@ -57,6 +61,10 @@ class SocketApplication(Application):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add.
+        adapter: makes the adapter of each namespace, for a cluster of servers: see
+            :class:`sioproto.socketio.Adapter`.
     """
 
     core: SocketServer[Any]
@@ -68,6 +76,8 @@ class SocketApplication(Application):
         config: socketio.ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
+        response_headers: engineio.ResponseHeaders | None = None,
+        adapter: socketio.AdapterFactory | None = None,
     ) -> None:
         super().__init__(app)
         self.core = SocketServer(
@@ -76,18 +86,22 @@ class SocketApplication(Application):
                 new_sid=new_id,
                 wake=self._wake,
                 allow_request=allow_request,
+                response_headers=response_headers,
             ),
             replace(config or socketio.ServerConfig(), dynamic_namespaces=True),
             new_id=new_id,
             wall_clock=time.time,
             socket_class=Socket,
+            adapter=adapter,
         )
         self._namespaces: dict[str, Namespace] = {}
         self._parents: list[ParentNamespace] = []
-        self._broadcasts: dict[tuple[CoreNamespace, int], BroadcastWaiter] = {}
+        self._broadcasts: dict[tuple[CoreNamespace, int], Waiter[BroadcastAcked]] = {}
+        self._server_requests: dict[tuple[CoreNamespace, int], Waiter[ServersAnswered]] = {}
         self._root = self.of("/")
         self.handlers = {
             engineio.SessionUpgraded: _nothing,
+            engineio.HookFailed: self.hook_failed,
             NamespaceRequested: self._namespace_requested,
             ConnectRequested: self._connect_requested,
             ConnectAbandoned: self._connect_abandoned,
@@ -96,7 +110,12 @@ class SocketApplication(Application):
             AckReceived: self._ack_received,
             AckFailed: self._ack_failed,
             BroadcastAcked: self._broadcast_acked,
-            **dict.fromkeys((RoomCreated, RoomJoined, RoomLeft, RoomDeleted), _nothing),
+            ServersAnswered: self._servers_answered,
+            ServerEventReceived: self._server_event_received,
+            RoomCreated: lambda out: self._room_changed("create", out.namespace, out.room),
+            RoomJoined: lambda out: self._room_changed("join", out.namespace, out.room, out.id),
+            RoomLeft: lambda out: self._room_changed("leave", out.namespace, out.room, out.id),
+            RoomDeleted: lambda out: self._room_changed("delete", out.namespace, out.room),
             Disconnecting: self._disconnecting,
             Disconnected: _nothing,  # the rooms are empty once the handlers are told
         }
@@ -150,30 +169,25 @@ class SocketApplication(Application):
         """See :meth:`Namespace.off`."""
         self._root.off(name, function)
 
-    def emit(self, name: str | int | float, *args: Any) -> None:
-        """Emit an event to every socket in ``/``: see :meth:`Namespace.emit`."""
-        self._root.emit(name, *args)
+    def on_room(self, change: str) -> Callable[[F], F]:
+        """Decorator: see :meth:`Namespace.on_room`."""
+        return self._root.on_room(change)
 
-    def send(self, *args: Any) -> None:
-        """Emit an event named ``message`` to every socket in ``/``: see :meth:`Namespace.send`."""
-        self._root.send(*args)
+    def on_server_side(self, name: str) -> Callable[[F], F]:
+        """Decorator: see :meth:`Namespace.on_server_side`."""
+        return self._root.on_server_side(name)
 
     def to(self, *rooms: str) -> Broadcast:
         """Everybody in these rooms of ``/``; without rooms, everybody."""
         return self._root.to(*rooms)
 
-    def in_(self, *rooms: str) -> Broadcast:
-        """Another name for ``to``."""
-        return self._root.to(*rooms)
+    def server_side_emit(self, name: str, *args: Any) -> None:
+        """See :meth:`Namespace.server_side_emit`."""
+        self._root.server_side_emit(name, *args)
 
-    def except_(self, *rooms: str) -> Broadcast:
-        """Everybody in ``/`` who is in none of these rooms."""
-        return self._root.except_(*rooms)
-
-    @property
-    def volatile(self) -> Broadcast:
-        """Everybody in ``/`` who can be written to at once."""
-        return self._root.volatile
+    async def server_side_request(self, name: str, *args: Any, timeout: float) -> list[Any]:
+        """See :meth:`Namespace.server_side_request`."""
+        return await self._root.server_side_request(name, *args, timeout=timeout)
 
     def statistics(self) -> SocketStatistics:
         """Count what is held. Takes time in proportion to the number of sessions."""
@@ -206,14 +220,11 @@ class SocketApplication(Application):
 
     async def acknowledged_by_all(self, namespace: CoreNamespace, id: int) -> BroadcastAcked:
         """Wait until a broadcast has been acknowledged, or will not be."""
-        waiter = BroadcastWaiter(self.runtime.event())
-        self._broadcasts[namespace, id] = waiter
-        try:
-            await waiter.event.wait()
-        finally:
-            del self._broadcasts[namespace, id]
-        assert waiter.out is not None
-        return waiter.out
+        return await wait_for(self._broadcasts, (namespace, id), self.runtime)
+
+    async def answered_by_all(self, namespace: CoreNamespace, id: int) -> ServersAnswered:
+        """Wait until the other servers have answered, or will not."""
+        return await wait_for(self._server_requests, (namespace, id), self.runtime)
 
     # Events of the core
 
@@ -251,8 +262,27 @@ class SocketApplication(Application):
     def _broadcast_acked(self, out: BroadcastAcked) -> None:
         waiter = self._broadcasts.get((out.namespace, out.id))
         if waiter is not None:
-            waiter.out = out
-            waiter.event.set()
+            waiter.settle(out)
+
+    def _servers_answered(self, out: ServersAnswered) -> None:
+        waiter = self._server_requests.get((out.namespace, out.id))
+        if waiter is not None:
+            waiter.settle(out)
+
+    def _server_event_received(self, out: ServerEventReceived) -> None:
+        namespace = self._namespaces.get(out.namespace.name)
+        if namespace is not None and namespace.server_side.get(out.name):
+            self.runtime.spawn(serve_server_event, self, namespace, out)
+
+    def _room_changed(self, change: str, core: CoreNamespace, *args: str) -> None:
+        namespace = self._namespaces.get(core.name)
+        if namespace is None:
+            return
+        for listener in namespace.room_changes.get(change):
+            try:
+                listener.function(*args)
+            except Exception as error:
+                self.runtime.spawn(self.failed, error, None)
 
     def _connect_requested(self, out: ConnectRequested) -> None:
         socket = out.socket

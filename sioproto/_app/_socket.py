@@ -75,7 +75,7 @@ class Socket(CoreSocket):
 
     # What users call
 
-    def on(self, name: str | int | float) -> Callable[[F], F]:
+    def on(self, name: str | int | float, *, concurrent: bool = False) -> Callable[[F], F]:
         """Decorator: call a plain or async function for each event of this name.
 
         It is called with the arguments of the event. If the client wants an acknowledgement, what
@@ -89,18 +89,24 @@ class Socket(CoreSocket):
         ``disconnect`` when it is empty. Both get the reason, and the details if they take a second
         argument.
 
-        Raises:
-            LocalProtocolError: another reserved name, or the events are taken by iteration.
-        """
-        return self._listen(name, once=False)
+        Args:
+            name: of the event.
+            concurrent: let the events that follow go on while this one is handled, at most
+                ``AppConfig.max_concurrent`` at once. The handlers of the end wait for all.
 
-    def once(self, name: str | int | float) -> Callable[[F], F]:
+        Raises:
+            LocalProtocolError: another reserved name, the events are taken by iteration, or an end
+                that is concurrent.
+        """
+        return self._listen(name, once=False, concurrent=concurrent)
+
+    def once(self, name: str | int | float, *, concurrent: bool = False) -> Callable[[F], F]:
         """Decorator: like ``on``, but call the function for the next event of this name only.
 
         Raises:
             LocalProtocolError: as for ``on``.
         """
-        return self._listen(name, once=True)
+        return self._listen(name, once=True, concurrent=concurrent)
 
     def off(self, name: str | int | float, function: Callable[..., Any] | None = None) -> None:
         """Stop calling a function for events of this name, or all functions.
@@ -306,14 +312,17 @@ class Socket(CoreSocket):
         """
         return super().rooms if self._last_rooms is None else self._last_rooms.keys()
 
-    def _listen(self, name: str | int | float, *, once: bool) -> Callable[[F], F]:
-        if name not in LIFECYCLE:
+    def _listen(self, name: str | int | float, *, once: bool, concurrent: bool) -> Callable[[F], F]:
+        if name in LIFECYCLE:
+            if concurrent:
+                raise LocalProtocolError(f'nothing can go on while "{name}" is handled')
+        else:
             if name in RESERVED_EVENTS:
                 raise LocalProtocolError(f'"{name}" is a reserved event name')
             self._refuse_if_iterated()
 
         def register(function: F) -> F:
-            self._listeners.add(name, function, once=once)
+            self._listeners.add(name, function, once=once, concurrent=concurrent)
             return function
 
         return register

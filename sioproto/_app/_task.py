@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from sioproto._app._beside import Beside
 from sioproto._app._calling import Listener, invoke
 from sioproto._errors import (
     ClosedError,
@@ -14,7 +15,7 @@ from sioproto._errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from sioproto.socketio import RESERVED_EVENTS, DisconnectReason, EventReceived
+from sioproto.socketio import RESERVED_EVENTS, DisconnectReason, EventReceived, ServerEventReceived
 
 if TYPE_CHECKING:
     from sioproto._app._namespace import Namespace
@@ -108,26 +109,47 @@ class _Refused(Exception):
 async def _handle_events(app: SocketApplication, socket: Socket) -> None:
     socket._listening = True
     inbox = socket._inbox
+    beside = Beside(app.runtime, app.app_config.max_concurrent)
     while (event := await inbox.next()) is not None:
-        await _handle(app, socket, event)
+        await _handle(app, socket, event, beside)
+    await beside.all_done()
 
 
-async def _handle(app: SocketApplication, socket: Socket, event: EventReceived) -> None:
+async def _handle(
+    app: SocketApplication, socket: Socket, event: EventReceived, beside: Beside
+) -> None:
     try:
         if socket._incoming:
             await _show(socket, event)
         if socket._middlewares:
             await _pass_on(socket, event)
         listeners = socket._listeners.get(event.name)
-        if listeners:
+        if any(listener.concurrent for listener in listeners):
+            await beside.spawn(_call_beside, app, socket, event, listeners)
+        elif listeners:
             await _call(socket, event, listeners)
-    except _Misfit:
-        await _misfit(app, socket, event)
-    except _Refused as refused:
-        if app.has_error_hook:
-            await app.failed(refused.refusal, socket)
     except Exception as error:
+        await _failed(app, socket, event, error)
+
+
+async def _call_beside(
+    app: SocketApplication, socket: Socket, event: EventReceived, listeners: tuple[Listener, ...]
+) -> None:
+    try:
+        await _call(socket, event, listeners)
+    except Exception as error:
+        await _failed(app, socket, event, error)
+
+
+async def _failed(
+    app: SocketApplication, socket: Socket, event: EventReceived, error: Exception
+) -> None:
+    if isinstance(error, _Misfit):
+        await _misfit(app, socket, event)
+    elif not isinstance(error, _Refused):
         await app.failed(error, socket)
+    elif app.has_error_hook:
+        await app.failed(error.refusal, socket)
 
 
 async def _show(socket: Socket, event: EventReceived) -> None:
@@ -199,3 +221,20 @@ async def _tell(app: SocketApplication, socket: Socket, name: str) -> None:
             await _guard(app, socket, listener.function, end.reason, end.details)
         else:
             await _guard(app, socket, listener.function, end.reason)
+
+
+async def serve_server_event(
+    app: SocketApplication, namespace: Namespace, event: ServerEventReceived
+) -> None:
+    """Call the functions for what another server has emitted, and answer."""
+    answer: Any = None
+    try:
+        for listener in namespace.server_side.get(event.name):
+            result = await invoke(listener.function, *event.args)
+            if answer is None:
+                answer = result
+    except Exception as error:
+        await app.failed(error, None)
+    else:
+        if event.reply is not None:
+            event.reply(answer)

@@ -143,6 +143,9 @@ class Server(SocketApplication, _Asgi):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
+        adapter: makes the adapter of each namespace.
         other: the ASGI application for all other paths, which also gets the lifespan; None for 404.
         asgi: limits of time.
     """
@@ -154,10 +157,19 @@ class Server(SocketApplication, _Asgi):
         config: socketio.ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
+        response_headers: engineio.ResponseHeaders | None = None,
+        adapter: socketio.AdapterFactory | None = None,
         other: AsgiApplication | None = None,
         asgi: AsgiConfig | None = None,
     ) -> None:
-        super().__init__(engine=engine, config=config, app=app, allow_request=allow_request)
+        super().__init__(
+            engine=engine,
+            config=config,
+            app=app,
+            allow_request=allow_request,
+            response_headers=response_headers,
+            adapter=adapter,
+        )
         self._other = other
         self._asgi_config = asgi or AsgiConfig()
 
@@ -172,6 +184,8 @@ class EngineServer(EngineApplication, _Asgi):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
         other: the ASGI application for all other paths, which also gets the lifespan; None for 404.
         asgi: limits of time.
     """
@@ -183,9 +197,16 @@ class EngineServer(EngineApplication, _Asgi):
         config: engineio.ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
+        response_headers: engineio.ResponseHeaders | None = None,
         other: AsgiApplication | None = None,
         asgi: AsgiConfig | None = None,
     ) -> None:
-        super().__init__(handler, config=config, app=app, allow_request=allow_request)
+        super().__init__(
+            handler,
+            config=config,
+            app=app,
+            allow_request=allow_request,
+            response_headers=response_headers,
+        )
         self._other = other
         self._asgi_config = asgi or AsgiConfig()

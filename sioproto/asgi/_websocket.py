@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
     from sioproto._app._endpoint import Endpoint
     from sioproto.asgi._config import AsgiConfig
+    from sioproto.engineio import WsAccept
 
 _TOO_BIG = 1009
 
@@ -43,9 +44,10 @@ class WebSocket(WebSocketToken):
             with suppress(OSError):  # the client has gone
                 await deny(scope, self._server_send, out.status, out.headers, out.body)
             return
+        assert self.accepted is not None
         with self._living():
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._write)
+                tasks.start_soon(self._write, _acceptance(scope, self.accepted))
                 await self._read()
 
     # Reading
@@ -82,14 +84,12 @@ class WebSocket(WebSocketToken):
 
     # Writing
 
-    async def _write(self) -> None:
+    async def _write(self, acceptance: Message) -> None:
         """Write what the core leaves here, until the WebSocket is closed."""
-        assert self.accepted is not None
-        headers = raw_headers(self.accepted.headers)
         try:
             # One scope whose deadline moves, instead of one for every write.
             with anyio.CancelScope() as scope:
-                await self._send(scope, {"type": "websocket.accept", "headers": headers})
+                await self._send(scope, acceptance)
                 await self._write_until_closed(scope)
         except OSError:
             pass  # the client has gone
@@ -115,6 +115,14 @@ class WebSocket(WebSocketToken):
         scope.deadline = anyio.current_time() + self._config.write_timeout
         await self._server_send(message)
         scope.deadline = inf
+
+
+def _acceptance(scope: Scope, out: WsAccept[WebSocket]) -> Message:
+    """The answer to the handshake, with the first subprotocol of those offered (EIO-HC-06)."""
+    message: Message = {"type": "websocket.accept", "headers": raw_headers(out.headers)}
+    if offered := scope.get("subprotocols"):
+        message["subprotocol"] = offered[0]
+    return message
 
 
 def _size(text: str | None, limit: int) -> int:

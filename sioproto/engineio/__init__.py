@@ -1,9 +1,14 @@
 """The Engine.IO machines and codecs, revision 4."""
 
+from sioproto.engineio._answers import ResponseHeaders
+from sioproto.engineio._compression import HttpCompressionConfig
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._cookie import CookieConfig
+from sioproto.engineio._cors import CorsConfig
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
+    HookFailed,
     HttpRead,
     HttpRespond,
     MessageReceived,
@@ -22,8 +27,12 @@ from sioproto.engineio._server import EngineServer, EngineStatistics
 
 __all__ = [
     "CloseReason",
+    "CookieConfig",
+    "CorsConfig",
     "EngineServer",
     "EngineStatistics",
+    "HookFailed",
+    "HttpCompressionConfig",
     "HttpRead",
     "HttpRespond",
     "Message",
@@ -31,6 +40,7 @@ __all__ = [
     "Packet",
     "PacketType",
     "Request",
+    "ResponseHeaders",
     "ServerConfig",
     "SessionClosed",
     "SessionOpened",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from sioproto._config import check_config, check_seconds, is_count
+from sioproto.engineio._compression import HttpCompressionConfig
+from sioproto.engineio._cookie import CookieConfig
+from sioproto.engineio._cors import CorsConfig
 
 TRANSPORTS = ("polling", "websocket")
 
@@ -23,10 +27,18 @@ class ServerConfig:
     """Which of ``polling`` and ``websocket`` are served."""
     allow_upgrades: bool = True
     """Whether a session that began on polling may move to WebSocket. Enforced (EIO-UPS-16)."""
+    allow_eio3: bool = False
+    """Whether sessions of revision 3 are served beside those of revision 4: the revision of
+    Socket.IO 2 clients."""
+    jsonp: bool = False
+    """Whether sessions may poll by JSONP (EIO-QP-09). Any page can make a browser do that, from
+    whatever origin."""
     ping_interval: float = 25.0
-    """From the handshake, and then from each pong, to the next ping (EIO-HB-01)."""
+    """From the handshake, and then from each pong, to the next ping (EIO-HB-01). In revision 3 the
+    client is told to ping so often."""
     ping_timeout: float = 20.0
-    """From a ping to the end of a session that stays silent (EIO-HB-03)."""
+    """From a ping to the end of a session that stays silent (EIO-HB-03). In revision 3, what a
+    client may stay silent beyond ``ping_interval`` (EIO-HB-23)."""
     stall_timeout: float = 60.0
     """Longest time that an application may leave a session unread: see ``EngineServer.hold``."""
     upgrade_timeout: float = 10.0
@@ -41,6 +53,14 @@ class ServerConfig:
     """Most bytes in a request body or WebSocket message from the peer (EIO-POLL-10, EIO-WS-08)."""
     max_buffer: int = 16_000_000
     """Most characters and bytes that wait for a peer to fetch them; past it the session closes."""
+    initial_packet: str | bytes | None = None
+    """A message that every new session gets along with its handshake (EIO-HS-10)."""
+    cors: CorsConfig | None = None
+    """Which pages of other origins may read the answers; None for none (EIO-CORS-01)."""
+    cookie: CookieConfig | None = None
+    """A cookie with the session id; None for none (EIO-HDR-06)."""
+    http_compression: HttpCompressionConfig | None = field(default_factory=HttpCompressionConfig)
+    """Which answers to polls are compressed; None for none (EIO-HC-01)."""
 
     def __post_init__(self) -> None:
         check_seconds(
@@ -62,6 +82,24 @@ class ServerConfig:
                 f"a tuple of some of {TRANSPORTS}",
             ),
             allow_upgrades=(isinstance(self.allow_upgrades, bool), "True or False"),
+            allow_eio3=(isinstance(self.allow_eio3, bool), "True or False"),
+            jsonp=(isinstance(self.jsonp, bool), "True or False"),
             max_payload=(is_count(self.max_payload), "a positive number of bytes"),
             max_buffer=(is_count(self.max_buffer), "a positive number of characters and bytes"),
+            initial_packet=(
+                self.initial_packet is None or _is_message(self.initial_packet),
+                "None, text without lone surrogates, or bytes",
+            ),
+            cors=(isinstance(self.cors, CorsConfig | None), "None or a CorsConfig"),
+            cookie=(isinstance(self.cookie, CookieConfig | None), "None or a CookieConfig"),
+            http_compression=(
+                isinstance(self.http_compression, HttpCompressionConfig | None),
+                "None or an HttpCompressionConfig",
+            ),
         )
+
+
+def _is_message(value: object) -> bool:
+    if isinstance(value, str):
+        return not re.search("[\ud800-\udfff]", value)
+    return isinstance(value, bytes)

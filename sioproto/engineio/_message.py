@@ -26,16 +26,25 @@ class WsFrame:
 
 
 class Message:
-    """One outgoing packet in Engine.IO revision 4, immutable.
+    """One outgoing packet, immutable. The names of revision 3's own forms end in ``v3``.
 
     Args:
         packet: text is a whole packet, type digit included; bytes are the content of a binary
-            message packet, whose type
-            is implied (EIO-PKT-04).
+            message packet.
         compress: whether it may be compressed, if the connection can.
     """
 
-    __slots__ = ("_frame", "_text", "_text_frame", "compress", "packet", "size")
+    __slots__ = (
+        "_frame",
+        "_frame_v3",
+        "_text",
+        "_text_frame",
+        "_text_frame_v3",
+        "_text_v3",
+        "compress",
+        "packet",
+        "size",
+    )
 
     def __init__(self, packet: str | bytes, compress: bool = True) -> None:
         self.packet = packet
@@ -45,6 +54,9 @@ class Message:
         self._frame: WsFrame | None = None
         self._text: str | None = None
         self._text_frame: WsFrame | None = None
+        self._frame_v3: WsFrame | None = None
+        self._text_v3: str | None = None
+        self._text_frame_v3: WsFrame | None = None
 
     def __repr__(self) -> str:
         return f"Message({self.packet!r})"
@@ -61,7 +73,7 @@ class Message:
 
     @property
     def frame(self) -> WsFrame:
-        """The WebSocket form: the packet as it is."""
+        """The WebSocket form: the packet as it is, binary without a type (EIO-PKT-04)."""
         frame = self._frame
         if frame is None:
             frame = self._frame = WsFrame(self.packet, self.compress)
@@ -75,6 +87,37 @@ class Message:
         frame = self._text_frame
         if frame is None:
             frame = self._text_frame = WsFrame(self.text, self.compress)
+        return frame
+
+    @property
+    def frame_v3(self) -> WsFrame:
+        """The WebSocket form, where binary begins with its type (EIO-PKT-05)."""
+        packet = self.packet
+        if isinstance(packet, str):
+            return self.frame
+        frame = self._frame_v3
+        if frame is None:
+            frame = self._frame_v3 = WsFrame(b"\x04" + packet, self.compress)
+        return frame
+
+    @property
+    def text_v3(self) -> str:
+        """The form in a payload of text, where binary is base64 behind ``b4`` (EIO-PKT-07)."""
+        text = self._text_v3
+        if text is None:
+            packet = self.packet
+            text = packet if isinstance(packet, str) else "b4" + b64encode(packet).decode("ascii")
+            self._text_v3 = text
+        return text
+
+    @property
+    def text_frame_v3(self) -> WsFrame:
+        """The WebSocket form for a peer that cannot take binary."""
+        if isinstance(self.packet, str):
+            return self.frame
+        frame = self._text_frame_v3
+        if frame is None:
+            frame = self._text_frame_v3 = WsFrame(self.text_v3, self.compress)
         return frame
 
 

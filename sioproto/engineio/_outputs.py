@@ -117,6 +117,8 @@ class SessionOpened(Event):
 
     sid: str
     request: Request
+    revision: int = 4
+    """The revision of Engine.IO that the session speaks, for its whole life."""
 
 
 @output
@@ -132,6 +134,17 @@ class SessionUpgraded(Event):
     """The session moved from polling to WebSocket."""
 
     sid: str
+
+
+@output
+class HookFailed(Event):
+    """A function that the application gave for the headers of answers raised an exception.
+
+    The answer to ``request`` went out without what the function would have added.
+    """
+
+    request: Request
+    error: Exception
 
 
 @output

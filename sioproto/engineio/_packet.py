@@ -1,4 +1,4 @@
-"""The packets of Engine.IO revision 4, as they travel in WebSocket messages and in payloads."""
+"""The packets of Engine.IO, as they travel in WebSocket messages and in payloads."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ class PacketType(enum.IntEnum):
 
 
 _TYPE_OF = {str(int(kind)): kind for kind in PacketType}
+_TYPE_OF_BYTE = {bytes((kind,)): kind for kind in PacketType}
 
 
 @dataclass(slots=True)
 class Packet:
-    """One packet. Only messages may carry bytes (EIO-PKT-04)."""
+    """One packet. In revision 4, only messages may carry bytes (EIO-PKT-04)."""
 
     type: PacketType
     data: str | bytes = ""
 
 
 def encode_packet(packet: Packet) -> str | bytes:
-    """Encode a packet for a WebSocket message.
+    """Encode a packet of revision 4 for a WebSocket message.
 
     Raises:
         LocalProtocolError: binary data in a packet that is no message.
@@ -46,7 +47,7 @@ def encode_packet(packet: Packet) -> str | bytes:
 
 
 def decode_packet(frame: str | bytes) -> Packet:
-    """Decode a packet.
+    """Decode a packet of revision 4.
 
     Text may also hold the base64 form of a binary message, whatever the transport (EIO-PKT-08).
 
@@ -55,14 +56,36 @@ def decode_packet(frame: str | bytes) -> Packet:
     """
     if isinstance(frame, bytes):
         return Packet(PacketType.MESSAGE, frame)
-    if not frame:
-        raise DecodeError("empty packet", rule="EIO-PKT-03")
-    kind = _TYPE_OF.get(frame[0])
-    if kind is not None:
-        return Packet(kind, frame[1:])
-    if frame[0] == "b":
+    if frame[:1] == "b":
         return Packet(PacketType.MESSAGE, _decode_base64(frame[1:]))
-    raise DecodeError(f"unknown packet type {frame[0]!r}", rule="EIO-PKT-03")
+    return _decode_text(frame)
+
+
+def decode_packet_v3(frame: str | bytes) -> Packet | None:
+    """Decode a packet of revision 3, whose type travels with binary too: as the first byte
+    (EIO-PKT-05), or as a digit in front of the base64 (EIO-PKT-07).
+
+    None if binary comes with no type or an unknown one, which is ignored.
+
+    Raises:
+        DecodeError: an empty text, an unknown type of text, or broken base64.
+    """
+    if isinstance(frame, bytes):
+        kind = _TYPE_OF_BYTE.get(frame[:1])
+        return None if kind is None else Packet(kind, frame[1:])
+    if frame[:1] == "b":
+        kind = _TYPE_OF.get(frame[1:2])
+        return None if kind is None else Packet(kind, _decode_base64(frame[2:]))
+    return _decode_text(frame)
+
+
+def _decode_text(text: str) -> Packet:
+    if not text:
+        raise DecodeError("empty packet", rule="EIO-PKT-03")
+    kind = _TYPE_OF.get(text[0])
+    if kind is None:
+        raise DecodeError(f"unknown packet type {text[0]!r}", rule="EIO-PKT-03")
+    return Packet(kind, text[1:])
 
 
 _STANDARD_ALPHABET = str.maketrans("-_", "+/")

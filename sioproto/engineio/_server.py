@@ -10,11 +10,15 @@ from typing import Generic
 from sioproto._deadlines import Deadlines
 from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalProtocolError
 from sioproto._output import Output, output
+from sioproto.engineio._answers import Answers, ResponseHeaders
 from sioproto.engineio._config import ServerConfig
-from sioproto.engineio._handshake import open_message
+from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
+from sioproto.engineio._handshake import first_messages
+from sioproto.engineio._headers import Headers, is_value
 from sioproto.engineio._message import Message, binary_message, text_message
 from sioproto.engineio._outputs import (
     CloseReason,
+    HookFailed,
     HttpRead,
     HttpRespond,
     SessionOpened,
@@ -23,18 +27,16 @@ from sioproto.engineio._outputs import (
     WsReject,
     X,
 )
-from sioproto.engineio._payload import encode_payload
 from sioproto.engineio._request import (
     BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
     UNKNOWN_SID,
     UNKNOWN_TRANSPORT,
-    UNSUPPORTED_REVISION,
     Refusal,
     Request,
     parse_query,
 )
-from sioproto.engineio._session import POLL_HEADERS, Headers, Session
+from sioproto.engineio._session import Session
 
 JSON_HEADERS = (("content-type", "application/json"),)
 TEXT_HEADERS = (("content-type", "text/html"),)
@@ -61,7 +63,7 @@ class EngineStatistics:
 
 
 class EngineServer(Generic[X]):
-    """The server side of Engine.IO revision 4, for one endpoint.
+    """The server side of Engine.IO, for one endpoint: of revision 4, and of 3 if that is allowed.
 
     Facts never raise because of a peer. They raise ``LocalProtocolError`` when the driver breaks
     the contract about its tokens.
@@ -75,6 +77,9 @@ class EngineServer(Generic[X]):
             until the next drain.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07).
+        response_headers: called for each answer that is no error, 101 included, with the request
+            and with whether the answer opens a session; returns headers to add (EIO-HDR-04). What
+            it raises becomes ``HookFailed``, and the answer goes out without them.
     """
 
     def __init__(
@@ -84,14 +89,17 @@ class EngineServer(Generic[X]):
         new_sid: Callable[[], str],
         wake: Callable[[], None] | None = None,
         allow_request: Callable[[Request], object] | None = None,
+        response_headers: ResponseHeaders | None = None,
     ) -> None:
         self.config = config or ServerConfig()
+        self._answers = Answers(self.config, response_headers, self._hook_failed)
         self._new_sid = new_sid
         self._allow_request = allow_request
         self._wake = wake
         self._awake = False
         self._now = -inf
         self._sessions: dict[str, Session[X]] = {}
+        self._requests: dict[X, Request] = {}  # not answered yet
         self._exchanges: dict[X, Session[X]] = {}
         self._websockets: dict[X, Session[X] | None] = {}  # None: closed by us, not yet retired
         self._dirty: list[Session[X]] = []
@@ -107,16 +115,21 @@ class EngineServer(Generic[X]):
         Raises:
             LocalProtocolError: ``exchange`` is in use.
         """
-        if exchange in self._exchanges:
+        if exchange in self._requests:
             raise LocalProtocolError(f"http_request: exchange {exchange!r} is not answered yet")
         now = self._fact(now)
+        preflight = self._answers.preflight(request)
+        if preflight is not None:
+            self.put(HttpRespond(exchange, *preflight, b""))
+            return
+        self._requests[exchange] = request
         query, refusal = self._check(request, upgrade=False)
         if refusal is not None:
             self.refuse(exchange, refusal)
             return
         sid = query.get("sid")
         if not sid:
-            self._open_polling(exchange, request, base64=bool(query.get("b64")), now=now)
+            self._open_polling(exchange, request, query, now)
             return
         session = self._sessions[sid]
         if request.method == "GET":
@@ -126,7 +139,7 @@ class EngineServer(Generic[X]):
             self.refuse(exchange, BAD_REQUEST)
         elif _announced_length(request) > self.config.max_payload:
             self._answer(exchange, 413, TEXT_HEADERS, b"")
-        elif session.post_opened(exchange):
+        elif session.post_opened(exchange, request.header("content-type")):
             self._exchanges[exchange] = session
             self.put(HttpRead(exchange, self.config.max_payload))
 
@@ -148,6 +161,7 @@ class EngineServer(Generic[X]):
     def http_aborted(self, exchange: X, *, now: float) -> None:
         """The client dropped a request that was not answered. Ignored if it was, meanwhile."""
         self._fact(now)
+        self._requests.pop(exchange, None)
         session = self._exchanges.pop(exchange, None)
         if session is not None:
             session.aborted(exchange)
@@ -166,18 +180,16 @@ class EngineServer(Generic[X]):
             # Always before the 101, and the bare text, with one status for all (EIO-ERR-20).
             self.put(WsReject(ws, 400, TEXT_HEADERS, refusal.message.encode()))
             return
-        sid = query.get("sid")
-        base64 = bool(query.get("b64"))
-        if sid:
+        if sid := query.get("sid"):
             session = self._sessions[sid]
-            session.base64 = base64
-            self._accept(ws, session)
-            session.candidate_opened(ws, now)
+            self._accept(ws, session, request)
+            session.candidate_opened(ws, bool(query.get("b64")), now)
             return
-        session = self._new_session(request, ws=ws, base64=base64, now=now)
-        self._accept(ws, session)
-        self.put(SessionOpened(session.sid, request))
-        session.send(open_message(session.sid, (), self.config))
+        session = self._new_session(request, query, ws, now)
+        self._accept(ws, session, request)
+        self.put(SessionOpened(session.sid, request, session.dialect.revision))
+        for message in first_messages(session.sid, (), self.config):
+            session.send(message)
 
     def ws_text(self, ws: X, text: str, *, now: float) -> None:
         """A text message arrived, whole."""
@@ -223,8 +235,8 @@ class EngineServer(Generic[X]):
 
     # Commands
 
-    def send(self, sid: str, data: str | bytes) -> None:
-        """Send a message.
+    def send(self, sid: str, data: str | bytes, *, compress: bool = True) -> None:
+        """Send a message, which may be compressed, or not, if the connection can (EIO-HC-02).
 
         Raises:
             ClosedError: there is no such session, or it is closing.
@@ -232,9 +244,9 @@ class EngineServer(Generic[X]):
         """
         if isinstance(data, str):
             check_text(data)
-            message = text_message(data)
+            message = text_message(data, compress)
         elif isinstance(data, bytes):
-            message = binary_message(data)
+            message = binary_message(data, compress)
         else:
             raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
         if not self.send_messages(sid, (message,)):
@@ -351,9 +363,11 @@ class EngineServer(Generic[X]):
         self._queue.append(out)
         self.notify()
 
-    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
-        """Answer an exchange with status 200."""
-        self._answer(exchange, 200, headers, body)
+    def respond(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool = False
+    ) -> None:
+        """Answer an exchange with status 200, in fewer bytes if that is allowed and wanted."""
+        self._succeed(exchange, headers, body, compress=compress, opens=False)
 
     def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
@@ -414,7 +428,8 @@ class EngineServer(Generic[X]):
         transport = query.get("transport")
         if transport not in self.config.transports:
             return query, UNKNOWN_TRANSPORT
-        revision = query.get("EIO")
+        if not is_value(request.header("origin") or ""):
+            return query, BAD_REQUEST  # it could come back in a header (EIO-ERR-11)
         if sid := query.get("sid"):
             session = self._sessions.get(sid)
             if session is None:
@@ -424,14 +439,14 @@ class EngineServer(Generic[X]):
             else:
                 fits = transport == "polling" == session.transport
             # The session decides its revision, not the request (EIO-QP-12).
-            return query, None if fits and revision == "4" else BAD_REQUEST
+            return query, check_revision(query, session.dialect) if fits else BAD_REQUEST
         if request.method != "GET":
             return query, BAD_HANDSHAKE_METHOD
         if upgrade != (transport == "websocket") or self._shut:
             return query, BAD_REQUEST
         if (refusal := self._forbidden(request)) is not None:
             return query, refusal
-        return query, None if revision == "4" else UNSUPPORTED_REVISION
+        return query, check_handshake(query, self.config)
 
     def _forbidden(self, request: Request) -> Refusal | None:
         if self._allow_request is not None:
@@ -450,17 +465,20 @@ class EngineServer(Generic[X]):
             and session.candidate is None
         )
 
-    def _open_polling(self, exchange: X, request: Request, *, base64: bool, now: float) -> None:
-        session = self._new_session(request, ws=None, base64=base64, now=now)
+    def _open_polling(
+        self, exchange: X, request: Request, query: Mapping[str, str], now: float
+    ) -> None:
+        session = self._new_session(request, query, None, now)
         upgrades: tuple[str, ...] = ()
         if self.config.allow_upgrades and "websocket" in self.config.transports:
             upgrades = ("websocket",)
-        body = encode_payload([open_message(session.sid, upgrades, self.config)])
-        self.respond(exchange, POLL_HEADERS, body)
-        self.put(SessionOpened(session.sid, request))
+        headers, body = session.shape(first_messages(session.sid, upgrades, self.config))
+        headers += self._answers.cookie(session.sid)
+        self._succeed(exchange, headers, body, compress=True, opens=True)
+        self.put(SessionOpened(session.sid, request, session.dialect.revision))
 
     def _new_session(
-        self, request: Request, *, ws: X | None, base64: bool, now: float
+        self, request: Request, query: Mapping[str, str], ws: X | None, now: float
     ) -> Session[X]:
         for _ in range(_SID_ATTEMPTS):
             sid = self._new_sid()
@@ -469,18 +487,41 @@ class EngineServer(Generic[X]):
         else:
             raise LocalProtocolError(f"new_sid returned only ids in use, the last {sid!r}")
         session: Session[X] = Session(
-            sid, request, ws=ws, base64=base64, host=self, config=self.config, now=now
+            sid,
+            request,
+            dialect_of(query, self.config),
+            ws=ws,
+            base64=bool(query.get("b64")),
+            host=self,
+            config=self.config,
+            now=now,
         )
         self._sessions[sid] = session
         return session
 
-    def _accept(self, ws: X, session: Session[X]) -> None:
+    def _accept(self, ws: X, session: Session[X], request: Request) -> None:
         self._websockets[ws] = session
-        self.put(WsAccept(ws, (), self.config.max_payload))
+        headers = self._answers.shared(request)
+        headers += self._answers.added(request, opens=session.ws == ws)
+        self.put(WsAccept(ws, headers, self.config.max_payload))
+
+    def _succeed(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool, opens: bool
+    ) -> None:
+        request = self._requests[exchange]
+        if compress:
+            encoding, body = self._answers.encoded(request, body)
+            headers += encoding
+        headers += self._answers.added(request, opens=opens)
+        self._answer(exchange, 200, headers, body)
 
     def _answer(self, exchange: X, status: int, headers: Headers, body: bytes) -> None:
         self._exchanges.pop(exchange, None)
+        headers += self._answers.shared(self._requests.pop(exchange))
         self.put(HttpRespond(exchange, status, headers, body))
+
+    def _hook_failed(self, request: Request, error: Exception) -> None:
+        self.put(HookFailed(request, error))
 
 
 def _announced_length(request: Request) -> int:

@@ -21,6 +21,8 @@ from typing import Generic, Protocol
 from sioproto._errors import DecodeError, LimitError, RemoteProtocolError
 from sioproto._output import Output
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._dialect import Dialect
+from sioproto.engineio._headers import Headers
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
@@ -30,13 +32,13 @@ from sioproto.engineio._outputs import (
     WsSend,
     X,
 )
-from sioproto.engineio._packet import PacketType, decode_packet
-from sioproto.engineio._payload import decode_payload, encode_payload
+from sioproto.engineio._packet import PacketType
 from sioproto.engineio._request import BAD_REQUEST, UNKNOWN_SID, Refusal, Request
 
 PING = Message("2")
-CLOSE = Message("1")
-NOOP = Message("6")
+PONG = Message("3")
+CLOSE = Message("1", compress=False)
+NOOP = Message("6", compress=False)
 PROBE_ANSWER = WsFrame("3probe")
 
 MESSAGE_OVERHEAD = 100
@@ -45,12 +47,6 @@ MESSAGE_OVERHEAD = 100
 MAX_PROBES = 16
 """More unanswered probes than this on a candidate that does not take its answers end it."""
 
-Headers = tuple[tuple[str, str], ...]
-
-POLL_HEADERS: Headers = (
-    ("content-type", "text/plain; charset=UTF-8"),
-    ("cache-control", "no-store"),
-)
 POST_HEADERS: Headers = (("content-type", "text/html"), ("cache-control", "no-store"))
 
 
@@ -66,7 +62,7 @@ class Timer(enum.IntEnum):
     """What a session can be waiting for."""
 
     PING_AT = 0
-    PONG_BY = 1
+    LIFE_BY = 1
     UPGRADE_BY = 2
     NOOP_AT = 3
     CLOSE_BY = 4
@@ -79,8 +75,10 @@ class Host(Protocol[X]):
     def put(self, out: Output) -> None:
         """Queue an output that ends nothing."""
 
-    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
-        """Answer an exchange with status 200."""
+    def respond(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool = False
+    ) -> None:
+        """Answer an exchange with status 200, in fewer bytes if that is allowed and wanted."""
 
     def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
@@ -101,10 +99,11 @@ class Host(Protocol[X]):
 class Candidate(Generic[X]):
     """A WebSocket that may become a session's transport."""
 
-    __slots__ = ("busy", "owed", "ws")
+    __slots__ = ("base64", "busy", "owed", "ws")
 
-    def __init__(self, ws: X) -> None:
+    def __init__(self, ws: X, base64: bool) -> None:
         self.ws = ws
+        self.base64 = base64
         self.busy = False
         self.owed = 0
         """Answers to probes that wait for the batch in flight."""
@@ -117,13 +116,15 @@ class Session(Generic[X]):
         "_busy",
         "_config",
         "_host",
-        "_pong_owed",
+        "_life_owed",
+        "_post_type",
         "_timers",
         "base64",
         "buffer",
         "buffered",
         "candidate",
         "deadline",
+        "dialect",
         "dirty",
         "poll",
         "post",
@@ -140,6 +141,7 @@ class Session(Generic[X]):
         self,
         sid: str,
         request: Request,
+        dialect: Dialect,
         *,
         ws: X | None,
         base64: bool,
@@ -149,6 +151,7 @@ class Session(Generic[X]):
     ) -> None:
         self.sid = sid
         self.request = request
+        self.dialect = dialect
         self.state = State.OPEN
         self.transport = "polling" if ws is None else "websocket"
         self.poll: X | None = None
@@ -162,11 +165,15 @@ class Session(Generic[X]):
         self.dirty = False
         self.deadline = self.wake_at = inf
         self._busy = False
-        self._pong_owed = False
+        self._life_owed = not dialect.server_pings
+        self._post_type: str | None = None
         self._host = host
         self._config = config
         self._timers = [inf] * len(Timer)
-        self._arm(Timer.PING_AT, now + config.ping_interval)
+        if dialect.server_pings:
+            self._arm(Timer.PING_AT, now + config.ping_interval)
+        else:
+            self._await_life(now)
 
     def __repr__(self) -> str:
         upgrading = ", upgrading" if self.candidate is not None else ""
@@ -189,7 +196,7 @@ class Session(Generic[X]):
         if timers[Timer.CLOSE_BY] <= now:
             self.finish(CloseReason.FORCED_CLOSE)
             return
-        if timers[Timer.PONG_BY] <= now:
+        if timers[Timer.LIFE_BY] <= now:
             self.finish(CloseReason.PING_TIMEOUT)
             return
         if timers[Timer.RESUME_BY] <= now:
@@ -202,8 +209,8 @@ class Session(Generic[X]):
             self._arm(Timer.PING_AT, inf)
             # Counted from now, not from when the ping was due: after a pause of this process the
             # peer still gets its time to answer.
-            self._pong_owed = True
-            self._expect_pong(now)
+            self._life_owed = True
+            self._await_life(now)
             self.send(PING)
         if timers[Timer.UPGRADE_BY] <= now:
             self.drop_candidate()
@@ -212,22 +219,25 @@ class Session(Generic[X]):
             if self.poll is not None:
                 self._answer_poll(self._take_buffer() or [NOOP])
 
-    def _expect_pong(self, now: float) -> None:
-        """Give the peer its time to answer, unless it cannot be heard."""
-        if self._pong_owed and self._timers[Timer.RESUME_BY] == inf:
-            self._arm(Timer.PONG_BY, now + self._config.ping_timeout)
+    def _await_life(self, now: float) -> None:
+        """Give the peer its time for a sign of life, unless it cannot be heard."""
+        heard = self.state is State.OPEN and self._timers[Timer.RESUME_BY] == inf
+        if self._life_owed and heard:
+            patience = self._config.ping_timeout
+            if not self.dialect.server_pings:
+                patience += self._config.ping_interval  # until it pings unasked (EIO-HB-23)
+            self._arm(Timer.LIFE_BY, now + patience)
 
     def hold(self, now: float) -> None:
-        """The application does not read this peer for a while: its pong may be waiting unread."""
+        """The application does not read this peer for a while: what it sent may be waiting."""
         if self.state is State.OPEN and self._timers[Timer.RESUME_BY] == inf:
             self._arm(Timer.RESUME_BY, now + self._config.stall_timeout)
-            self._arm(Timer.PONG_BY, inf)
+            self._arm(Timer.LIFE_BY, inf)
 
     def resume(self, now: float) -> None:
         """The peer is read again."""
         self._arm(Timer.RESUME_BY, inf)
-        if self.state is State.OPEN:
-            self._expect_pong(now)
+        self._await_life(now)
 
     # Sending
 
@@ -279,18 +289,20 @@ class Session(Generic[X]):
         return messages
 
     def _send_batch(self, ws: X) -> None:
-        messages = self._take_buffer()
-        if self.base64:
-            frames = [message.text_frame for message in messages]
-        else:
-            frames = [message.frame for message in messages]
+        frames = self.dialect.frames(self._take_buffer(), self.base64)
         self._busy = True
         self._host.put(WsSend(ws, frames))
 
     def _answer_poll(self, messages: list[Message]) -> None:
         assert self.poll is not None
         exchange, self.poll = self.poll, None
-        self._host.respond(exchange, POLL_HEADERS, encode_payload(messages))
+        compress = any(message.compress for message in messages)
+        self._host.respond(exchange, *self.shape(messages), compress=compress)
+
+    def shape(self, messages: list[Message]) -> tuple[Headers, bytes]:
+        """The headers and the body of an answer to a poll."""
+        content_type, body = self.dialect.encode_payload(messages, self.base64)
+        return (("content-type", content_type), ("cache-control", "no-store")), body
 
     # Polling
 
@@ -310,13 +322,14 @@ class Session(Generic[X]):
             # the client polls again before it sees the answer to its probe (EIO-UPS-03).
             self._arm(Timer.NOOP_AT, now + self._config.noop_interval)
 
-    def post_opened(self, exchange: X) -> bool:
+    def post_opened(self, exchange: X, content_type: str | None) -> bool:
         """A POST arrived. True if its body should be read."""
         if self.post is not None:
             self._host.refuse(exchange, BAD_REQUEST)
             self._misuse("two POSTs at once", "EIO-POLL-06")
             return False
         self.post = exchange
+        self._post_type = content_type
         return True
 
     def post_body(self, body: bytes, now: float) -> None:
@@ -324,7 +337,7 @@ class Session(Generic[X]):
         exchange, self.post = self.post, None
         assert exchange is not None
         try:
-            for packet in decode_payload(body):
+            for packet in self.dialect.decode_payload(body, self._post_type):
                 self._receive(packet.type, packet.data, now)
                 if self.state is State.CLOSED:
                     break  # what follows is for nobody, and may be anything
@@ -354,11 +367,12 @@ class Session(Generic[X]):
             self._candidate_frame(self.candidate, frame, now)
             return
         try:
-            packet = decode_packet(frame)
+            packet = self.dialect.decode_frame(frame)
         except DecodeError as error:
             self.finish(CloseReason.PARSE_ERROR, error)
         else:
-            self._receive(packet.type, packet.data, now)
+            if packet is not None:
+                self._receive(packet.type, packet.data, now)
 
     def ws_sent(self, ws: X) -> None:
         """The driver has written the last batch."""
@@ -387,13 +401,14 @@ class Session(Generic[X]):
 
     # Upgrade
 
-    def candidate_opened(self, ws: X, now: float) -> None:
+    def candidate_opened(self, ws: X, base64: bool, now: float) -> None:
         """A WebSocket was accepted as candidate."""
-        self.candidate = Candidate(ws)
+        self.candidate = Candidate(ws, base64)
         self._arm(Timer.UPGRADE_BY, now + self._config.upgrade_timeout)
 
     def _candidate_frame(self, candidate: Candidate[X], frame: str | bytes, now: float) -> None:
         if frame == "2probe":
+            self._await_life(now)
             candidate.owed += 1
             self.probed = True
             if self._timers[Timer.NOOP_AT] == inf:
@@ -424,6 +439,7 @@ class Session(Generic[X]):
         self._forget_candidate()
         self.transport = "websocket"
         self.ws = candidate.ws
+        self.base64 = candidate.base64
         self._busy = candidate.busy
         self._host.put(SessionUpgraded(self.sid))
         if self.state is State.CLOSING:
@@ -453,19 +469,25 @@ class Session(Generic[X]):
             return
         if kind is PacketType.MESSAGE:
             self._host.put(MessageReceived(self.sid, data))
-        elif kind is PacketType.PONG:
-            self._pong_owed = False
-            self._arm(Timer.PONG_BY, inf)
-            self._arm(Timer.PING_AT, now + self._config.ping_interval)
-            return
         elif kind is PacketType.CLOSE:
             self.finish(CloseReason.TRANSPORT_CLOSE)
             return
-        elif kind is PacketType.PING:
-            self._misuse("a ping from the client", "EIO-PKT-14")
+        elif kind is PacketType.PONG:
+            if not self.dialect.server_pings:
+                self._misuse("a pong from the client", "EIO-PKT-15")
+                return
+            self._life_owed = False
+            self._arm(Timer.LIFE_BY, inf)
+            self._arm(Timer.PING_AT, now + self._config.ping_interval)
             return
-        # Whoever sends is alive: the pong may be queued behind a large message (EIO-HB-05).
-        self._expect_pong(now)
+        elif kind is PacketType.PING:
+            if self.dialect.server_pings:
+                self._misuse("a ping from the client", "EIO-PKT-14")
+                return
+            self.send(PONG)  # without the ping's data, as the reference does (EIO-HB-22)
+        # Whoever sends is alive: a pong or a ping may be queued behind a large message (EIO-HB-05,
+        # EIO-HB-23).
+        self._await_life(now)
 
     # Closing
 
@@ -479,7 +501,7 @@ class Session(Generic[X]):
             self.finish(CloseReason.FORCED_CLOSE)
         else:
             self.state = State.CLOSING
-            for timer in (Timer.PING_AT, Timer.PONG_BY, Timer.RESUME_BY):
+            for timer in (Timer.PING_AT, Timer.LIFE_BY, Timer.RESUME_BY):
                 self._arm(timer, inf)
             self._arm(Timer.CLOSE_BY, now + self._config.close_timeout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -96,7 +97,7 @@ class BroadcastOperator:
         broadcast = Broadcast(self._namespace.event(name, args), self._target, self._flags)
         return self._namespace.broadcast_with_ack(broadcast, now + timeout)
 
-    def fetch_sockets(self) -> list[Socket]:
+    def fetch_sockets(self) -> Sequence[Socket]:
         """Those who are meant and are here, in order of connection or of joining (SIO-BC-17)."""
         return self._namespace.adapter.fetch(self._target)
 

@@ -12,6 +12,7 @@ from sioproto.engineio._request import Request
 from sioproto.socketio._acks import Reply
 from sioproto.socketio._adapter import KeptSocket, Restored
 from sioproto.socketio._decoder import Decoder
+from sioproto.socketio._dialect import dialect_of
 from sioproto.socketio._handshake import build_handshake
 from sioproto.socketio._outputs import (
     ConnectAbandoned,
@@ -73,13 +74,22 @@ class Connection:
         "_request",
         "_size",
         "deadline",
+        "dialect",
         "server",
         "sid",
         "wake_at",
     )
 
-    def __init__(self, sid: str, request: Request, server: SocketServer[Any], now: float) -> None:
+    def __init__(
+        self,
+        sid: str,
+        request: Request,
+        engine_revision: int,
+        server: SocketServer[Any],
+        now: float,
+    ) -> None:
         self.sid = sid
+        self.dialect = dialect_of(engine_revision)
         self.server = server
         self._request = request
         self._decoder = Decoder(server.json, max_attachments=server.config.max_attachments)
@@ -91,6 +101,11 @@ class Connection:
         self._attachment_by = inf
         self.deadline = self.wake_at = inf
         self._rearm()
+
+    def opened(self) -> None:
+        """The session has begun."""
+        if self.dialect.joins_main:
+            self._ask_to_join(self.server.namespaces["/"], {})
 
     def _rearm(self) -> None:
         self.deadline = min(self._connect_by, self._attachment_by)
@@ -114,6 +129,8 @@ class Connection:
         self._size += len(message)
         try:
             packet = self._decoder.feed(message)
+            if packet is not None:
+                self.dialect.adapt(packet)
         except RemoteProtocolError as error:
             self.fail(DisconnectReason.FORCED_CLOSE, error, now)
             return
@@ -175,7 +192,7 @@ class Connection:
             self._send_invalid(packet.namespace)
 
     def _ask_to_join(self, namespace: Namespace, auth: Mapping[str, Any]) -> None:
-        if not namespace.adapter.recovers:
+        if not (namespace.adapter.recovers and self.dialect.tells_id):
             self._offer(namespace, auth, None)
             return
         search = Search(namespace)
@@ -238,7 +255,7 @@ class Connection:
 
     def reject(self, socket: Socket, message: str, data: Any) -> None:
         """Refuse a socket, and tell the client. The connection stays (SIO-MW-02)."""
-        payload = {"message": message} if data is None else {"message": message, "data": data}
+        payload = self.dialect.refuse(message, data)
         packet = Packet(PacketType.CONNECT_ERROR, socket.namespace.name, payload)
         messages = socket.namespace.encode(packet)
         self._take_pending(socket)
@@ -254,11 +271,13 @@ class Connection:
         del self._pending[socket.namespace.name]
         socket.namespace.pending -= 1
 
-    def _connect_reply(self, namespace: Namespace, payload: dict[str, str]) -> list[Message]:
+    def _connect_reply(self, namespace: Namespace, told: dict[str, str]) -> list[Message]:
+        payload = self.dialect.connect(told)
         return namespace.encode(Packet(PacketType.CONNECT, namespace.name, payload))
 
     def _send_invalid(self, namespace: str) -> None:
-        packet = Packet(PacketType.CONNECT_ERROR, namespace, {"message": "Invalid namespace"})
+        payload = self.dialect.refuse("Invalid namespace", None)
+        packet = Packet(PacketType.CONNECT_ERROR, namespace, payload)
         self.send(self.server.namespaces["/"].encode(packet))
 
     # Sending

@@ -58,7 +58,7 @@ class Namespace:
         """The connected sockets by id, in order of connection. A live view."""
         self.adapter = server.make_adapter(self)
         if server.config.room_events:
-            self.adapter.observer = self
+            self.watch_rooms()
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}, {len(self._sockets)} sockets>"
@@ -182,6 +182,10 @@ class Namespace:
         """The adapter's deadline has changed."""
         self._server.deadlines.moved(self.adapter)
         self._server.engine.notify()
+
+    def watch_rooms(self) -> None:
+        """Put out room events from now on."""
+        self.adapter.observer = self
 
     # What sockets and operators ask of it
 

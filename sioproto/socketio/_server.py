@@ -17,6 +17,7 @@ from sioproto.engineio._server import EngineServer, EngineStatistics
 from sioproto.socketio._adapter import Adapter, AdapterFactory, LocalAdapter, Restored
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import Connection, NamespaceRequest
+from sioproto.socketio._dialect import computed_id
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import Disconnected
@@ -47,7 +48,7 @@ class Timed(Protocol):
 
 
 class SocketServer(Generic[X]):
-    """The server side of Socket.IO revision 5.
+    """The server side of Socket.IO: of revision 5, and of 4 if the engine allows what carries it.
 
     It wraps an engine and has the same facts. Effects of the engine pass through; its events become
     Socket.IO events at once, inside the fact.
@@ -281,6 +282,9 @@ class SocketServer(Generic[X]):
         kept: Restored | None,
     ) -> Socket:
         """Make the socket of a client that wants to join, like the one that was kept if any was."""
+        if not connection.dialect.tells_id:
+            id = computed_id(namespace.name, connection.sid)
+            return self._socket_class(id, namespace, connection, handshake)
         id = self._new_id() if kept is None else kept[0].id
         socket = self._socket_class(id, namespace, connection, handshake)
         if kept is not None:
@@ -320,7 +324,9 @@ class SocketServer(Generic[X]):
             self._connections[out.sid].receive(out.data, now)
         elif isinstance(out, SessionOpened):
             assert now is not None
-            self._connections[out.sid] = Connection(out.sid, out.request, self, now)
+            connection = Connection(out.sid, out.request, out.revision, self, now)
+            self._connections[out.sid] = connection
+            connection.opened()
         elif isinstance(out, SessionClosed):
             connection = self._connections.pop(out.sid)
             connection.closed(DisconnectReason(out.reason.value), out.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from hashlib import sha1
@@ -12,6 +13,8 @@ import trio
 from wsproto.frame_protocol import Opcode
 
 from sioproto._app._websocket import WebSocketToken
+from sioproto.engineio import Request
+from sioproto.trio._deflate import Deflater, Inflater, agree
 from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
 from sioproto.trio._wire import Lost, Wire
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from sioproto._app._endpoint import Endpoint, Fact
     from sioproto.trio._config import ConnectionConfig
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -62,18 +66,47 @@ def accept_key(method: str, http_version: bytes, headers: Iterable[tuple[str, st
     return b64encode(sha1(key.encode("ascii") + _MAGIC).digest()).decode("ascii")
 
 
+def choose_subprotocol(headers: Iterable[tuple[str, str]]) -> str | None:
+    """The first subprotocol that a client offers, None if there is none (EIO-HC-06).
+
+    A browser gives up unless one of those that it offers is chosen.
+    """
+    offered = next((value for name, value in headers if name == "sec-websocket-protocol"), "")
+    first = offered.partition(",")[0].strip()
+    return first if _TOKEN.fullmatch(first) else None
+
+
 class WebSocket(WebSocketToken):
     """A WebSocket on a connection of our own.
 
     A ``WsSend`` is one write, however many messages it carries.
     """
 
-    def __init__(self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig) -> None:
+    def __init__(
+        self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig, request: Request
+    ) -> None:
         super().__init__(endpoint, config.close_timeout)
         self._wire = wire
         self._config = config
+        self._request = request
+        self._frame_bytes = frame_bytes
+        self._extensions: list[Inflater] = []
         self._pong: bytes | None = None
         self._broken = False
+
+    def agree(self) -> list[tuple[str, str]]:
+        """Agree on what the client offers; returns what the answer says about it."""
+        assert self.accepted is not None
+        offered = self._request.headers
+        headers: list[tuple[str, str]] = []
+        if (subprotocol := choose_subprotocol(offered)) is not None:
+            headers.append(("sec-websocket-protocol", subprotocol))
+        deflate = self._config.per_message_deflate
+        if deflate is not None and (agreement := agree(deflate, offered)) is not None:
+            headers.append(("sec-websocket-extensions", agreement.answer))
+            self._frame_bytes = Deflater(agreement).frame_bytes
+            self._extensions.append(Inflater(agreement, self.accepted.limit))
+        return headers
 
     async def run(self, opening: bytes, received: bytes) -> None:
         """Live until the WebSocket is closed and the connection can be dropped.
@@ -92,7 +125,8 @@ class WebSocket(WebSocketToken):
     async def _read(self, data: bytes) -> None:
         """Read until the peer has closed, or has broken the rules."""
         assert self.accepted is not None
-        frames = FrameReader(self.accepted.limit, self._config.max_fragments)
+        limit, max_fragments = self.accepted.limit, self._config.max_fragments
+        frames = FrameReader(limit, max_fragments, self._extensions)
         left = self._config.max_linger_bytes
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
@@ -172,7 +206,7 @@ class WebSocket(WebSocketToken):
             if pong is not None:
                 parts.append(pong_frame(pong))
             if batch is not None:
-                parts += map(frame_bytes, batch)
+                parts += map(self._frame_bytes, batch)
             if closing:
                 parts.append(close_frame(b"" if code is None else code.to_bytes(2, "big")))
             if parts:

@@ -214,3 +214,17 @@ def test_client_that_has_gone_when_it_is_written_to_costs_nothing(backend: str) 
             assert sessions.all[0].close_reason == "transport close"
 
     run(backend, main)
+
+
+@BACKENDS
+def test_first_subprotocol_is_chosen(backend: str) -> None:
+    """EIO-HC-06"""
+
+    async def main() -> None:
+        async with serving(EngineServer(echo)) as server:
+            ws = server.websocket(subprotocols=["chat", "news"])
+            assert (await ws.hear())["subprotocol"] == "chat"
+            ws = server.websocket(subprotocols=[])
+            assert "subprotocol" not in await ws.hear()
+
+    run(backend, main)

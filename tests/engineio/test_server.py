@@ -62,7 +62,10 @@ def test_refusals_over_http(method: str, query: str, code: int) -> None:
     answer = driver.answers[driver.http(request(query, method))]
     assert answer.status == 400
     assert dict(answer.headers)["content-type"] == "application/json"
-    assert json.loads(answer.body) == {"code": code, "message": MESSAGES[code]}
+    told = json.loads(answer.body)
+    assert list(told) == ["code", "message"]
+    assert told["code"] == code
+    assert told["message"].partition(":")[0] == MESSAGES[code]
     assert core.statistics().sessions == 0
 
 
@@ -81,7 +84,8 @@ def test_refusals_over_http(method: str, query: str, code: int) -> None:
 def test_upgrades_are_refused_before_the_101(query: str, code: int) -> None:
     _, driver = engine_driver()
     answer = driver.rejected[driver.connect(request(query))]
-    assert (answer.status, answer.body) == (400, MESSAGES[code].encode())
+    assert answer.status == 400
+    assert answer.body.decode().partition(":")[0] == MESSAGES[code]
     assert dict(answer.headers)["content-type"] == "text/html"
 
 
@@ -179,7 +183,8 @@ def test_session_decides_its_revision(revision: str) -> None:
     poll = driver.http(request(f"{revision}transport=polling&sid={sid}"))
     assert json.loads(driver.answers[poll].body)["code"] == 3
     upgrade = driver.connect(request(f"{revision}transport=websocket&sid={sid}"))
-    assert driver.rejected[upgrade].body == b"Bad request"
+    told = driver.rejected[upgrade].body.decode()
+    assert told.startswith("Bad request: this session speaks revision 4 of Engine.IO, ")
     assert driver.post(sid, "4a").body == b"ok"
 
 
@@ -210,6 +215,7 @@ def test_octet_stream_is_read_as_the_text_it_is() -> None:
 
 
 def test_serves_by_prefix() -> None:
+    """EIO-PATH-02."""
     core: EngineServer[str] = EngineServer(ServerConfig(path="/a/"), new_sid=counter("E"))
     assert core.serves("/a/?EIO=4")
     assert core.serves("/a/b?EIO=4")

@@ -9,7 +9,6 @@ from typing import Any
 from sioproto import DecodeError
 from sioproto.engineio import _session
 from sioproto.engineio._packet import decode_packet
-from sioproto.engineio._request import UNSUPPORTED_REVISION
 from sioproto.engineio._server import EngineServer
 from sioproto.engineio._session import Session, Timer
 from sioproto_conformance.broken import broken, replace
@@ -73,7 +72,7 @@ def pong_not_required() -> None:
     """A session whose client never answers a ping lives on."""
 
     def arm(original: Callable[..., None], self: Any, timer: Timer, when: float) -> None:
-        original(timer, inf if timer is Timer.PONG_BY else when)
+        original(timer, inf if timer is Timer.LIFE_BY else when)
 
     replace(Session, "_arm", arm)
 
@@ -88,7 +87,7 @@ def liveness_lost_at_upgrade() -> None:
 
     def switch(original: Callable[..., None], self: Any, candidate: Any) -> None:
         original(candidate)
-        self._arm(Timer.PONG_BY, inf)
+        self._arm(Timer.LIFE_BY, inf)
 
     replace(Session, "_switch", switch)
 
@@ -101,11 +100,11 @@ def liveness_lost_at_upgrade() -> None:
 def overlapping_posts_accepted() -> None:
     """A second POST before the first is answered is taken like any other."""
 
-    def post_opened(original: Callable[..., bool], self: Any, exchange: Any) -> bool:
+    def post_opened(original: Callable[..., bool], self: Any, *args: Any) -> bool:
         first, self.post = self.post, None
         if first is not None:
             self._host.respond(first, _session.POST_HEADERS, b"ok")
-        return original(exchange)
+        return original(*args)
 
     replace(Session, "post_opened", post_opened)
 
@@ -136,6 +135,7 @@ def revision_not_checked() -> None:
         original: Callable[..., Any], self: EngineServer[Any], request: Any, *, upgrade: bool
     ) -> Any:
         query, refusal = original(request, upgrade=upgrade)
-        return query, None if refusal is UNSUPPORTED_REVISION else refusal
+        unsupported = refusal is not None and refusal.code == 5
+        return {**query, "EIO": "4"}, None if unsupported else refusal
 
     replace(EngineServer, "_check", check)

@@ -121,9 +121,9 @@ def event_delivered_twice() -> None:
 def namespace_forgotten() -> None:
     """Whatever is sent is sent for the main namespace."""
 
-    def encode(original: Callable[..., Any], self: Namespace, packet: Packet) -> Any:
+    def encode(original: Callable[..., Any], self: Namespace, packet: Packet, *args: Any) -> Any:
         packet.namespace = "/"
-        return original(packet)
+        return original(packet, *args)
 
     replace(Namespace, "encode", encode)
 

@@ -58,7 +58,11 @@ def check_refusal(
     """Check a refusal over HTTP: its status by one rule, its JSON and label by others."""
     t.check(response.status == 400, "status 400", response, rule=status)
     if body is not None:
-        t.equal(response.json(), {"code": code, "message": MESSAGES[code]}, "body", rule=body)
+        told = response.json()
+        if code == 5 and isinstance(told, dict) and isinstance(told.get("message"), str):
+            # A server may go on to say which revisions it speaks.
+            told = {**told, "message": told["message"][: len(MESSAGES[5])]}
+        t.equal(told, {"code": code, "message": MESSAGES[code]}, "body", rule=body)
         label = response.header("content-type") or "no content type"
         is_json = label.partition(";")[0].strip().lower() == "application/json"
         t.check(is_json, "content type application/json", label, rule="EIO-ERR-01")
