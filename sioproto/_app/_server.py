@@ -117,7 +117,7 @@ class SocketApplication(Application, Audience):
             RoomLeft: lambda out: self._room_changed("leave", out.namespace, out.room, out.id),
             RoomDeleted: lambda out: self._room_changed("delete", out.namespace, out.room),
             Disconnecting: self._disconnecting,
-            Disconnected: _nothing,  # the rooms are empty once the handlers are told
+            Disconnected: self._disconnected,
         }
 
     # What users call
@@ -218,6 +218,16 @@ class SocketApplication(Application, Audience):
         """End the connection of a client, with all its sockets."""
         socket.connection.fail(reason, error, self.now())
 
+    def namespace_left(self, core: CoreNamespace) -> None:
+        """A socket has left a namespace, or was not let in: the core may have removed it."""
+        namespace = self._namespaces.get(core.name)
+        if namespace is None or namespace._core is not core or core.name in self.core.namespaces:
+            return
+        del self._namespaces[core.name]
+        for parent in self._parents:
+            if parent.children.get(core.name) is namespace:
+                del parent.children[core.name]
+
     async def acknowledged_by_all(self, namespace: CoreNamespace, id: int) -> BroadcastAcked:
         """Wait until a broadcast has been acknowledged, or will not be."""
         return await wait_for(self._broadcasts, (namespace, id), self.runtime)
@@ -251,6 +261,15 @@ class SocketApplication(Application, Audience):
                 self._grant(request, parent)
         if failure is not None:
             await self.failed(failure, None)
+
+    def _namespace_of(self, core: CoreNamespace) -> Namespace:
+        """Where somebody wants to join, though it may be gone by now, and the client with it."""
+        namespace = self._namespaces.get(core.name)
+        if namespace is None or namespace._core is not core:
+            namespace = Namespace(core, self)
+            if self.core.namespaces.get(core.name) is core:
+                self._namespaces[core.name] = namespace
+        return namespace
 
     def _grant(self, request: NamespaceRequest, parent: ParentNamespace) -> None:
         self.core.grant(request)
@@ -288,12 +307,12 @@ class SocketApplication(Application, Audience):
         socket = out.socket
         assert isinstance(socket, Socket)
         socket._attach(self, self.enter_backlog(socket.sid))
-        namespace = self.of(socket.namespace.name)
-        self.runtime.spawn(serve_socket, self, namespace, socket)
+        self.runtime.spawn(serve_socket, self, self._namespace_of(socket.namespace), socket)
 
     def _connect_abandoned(self, out: ConnectAbandoned) -> None:
         assert isinstance(out.socket, Socket)
         out.socket._abandoned()
+        self.namespace_left(out.socket.namespace)
 
     def _event_received(self, out: EventReceived) -> None:
         socket = out.socket
@@ -320,6 +339,9 @@ class SocketApplication(Application, Audience):
         out.socket._leaving(out)
         if out.reason not in _NAMESPACE_ONLY:
             out.socket._backlog.close()
+
+    def _disconnected(self, out: Disconnected) -> None:
+        self.namespace_left(out.socket.namespace)  # the handlers are told by the socket's task
 
 
 def _matcher(pattern: re.Pattern[str]) -> Callable[[str, Mapping[str, Any]], bool]:

@@ -131,11 +131,15 @@ class WebSocket(WebSocketToken):
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
             while not self._closing or left > 0:
-                backlog = self._take(frames, data)
+                backlog, complete = self._take(frames, data)
                 if self._retired:
                     return
                 if backlog is not None:
                     await self._pause(backlog)
+                if not complete:
+                    data = b""
+                    await trio.lowlevel.checkpoint()
+                    continue
                 data = await self._wire.receive()
                 if not data:
                     break
@@ -150,18 +154,24 @@ class WebSocket(WebSocketToken):
             pass
         self._end()
 
-    def _take(self, frames: FrameReader, data: bytes) -> Backlog | None:
-        """State what one read brought, all of it in one call.
+    def _take(self, frames: FrameReader, data: bytes) -> tuple[Backlog | None, bool]:
+        """State what one read brought in one call, and whether that was all.
+
+        It is not if there is more than one message may have: compressed, a read may bring a
+        thousand times its size.
 
         Raises:
             Violation: behind what was well, which is stated.
         """
+        assert self.accepted is not None
         core = self._endpoint.core
         facts: list[tuple[Fact, tuple[Any, ...]]] = []
         closed: bytes | None = None
         backlog: Backlog | None = None
+        left = self.accepted.limit
         try:
             for opcode, payload in frames.feed(data):
+                left -= len(payload)
                 if opcode is Opcode.TEXT:
                     facts.append((core.ws_text, (self, payload)))
                 elif opcode is Opcode.BINARY:
@@ -173,6 +183,8 @@ class WebSocket(WebSocketToken):
                         # Only the latest ping has to be answered, so that nothing piles up.
                         self._pong = payload
                         self._work.set()
+                if left < 0:
+                    break
         finally:
             if facts:
                 backlog = self._endpoint.call_all(facts)
@@ -180,7 +192,7 @@ class WebSocket(WebSocketToken):
             self._retire()
             # The same code comes back (EIO-WS-07).
             self._begin_closing(int.from_bytes(closed, "big") if closed else None)
-        return backlog
+        return backlog, left >= 0
 
     # Writing
 

@@ -223,3 +223,37 @@ async def test_the_standard_path(autojump_clock: Clock) -> None:
         query = "?EIO=4&transport=polling"
         assert (await client.request("GET", f"/socket.io/{query}")).status == 200
         assert (await client.request("GET", f"/engine.io/{query}")).status == 404
+
+
+async def test_nothing_stays_of_namespaces_that_were_made_on_request(
+    autojump_clock: Clock,
+) -> None:
+    """SIO-NSP-12, whether their clients leave, go, are refused, or go while they wait."""
+    io = Server(config=ServerConfig(remove_empty_namespaces=True))
+    parent = io.of(re.compile(r"/dyn-\d+"))
+
+    @parent.use
+    async def middleware(socket: Socket) -> None:
+        await trio.sleep(1)
+        if "bad" in socket.handshake.auth:
+            raise ConnectionRefused("no")
+
+    async with serving(io) as listener:
+        for number in range(10):
+            client = SocketClient(Client(listener.connect()))
+            await client.open()
+            await client.join(f"/dyn-{number},")
+            await client.join(f"/dyn-1{number},", auth='{"bad":1}')
+            if number % 2:
+                await client.say(f"1/dyn-{number},")
+            await client.say(f"0/dyn-2{number},")
+            await trio.sleep(0.5 * (number % 3))
+            await client.client.stream.aclose()
+        await trio.sleep(5)
+        assert list(io.core.namespaces) == ["/"]
+        assert list(io._namespaces) == ["/"]
+        assert parent.children == {}
+        # What is asked for again is made again, with all that its parent has.
+        client = SocketClient(Client(listener.connect()))
+        await client.open()
+        assert await client.join("/dyn-1,", auth='{"bad":1}') == '4/dyn-1,{"message":"no"}'

@@ -113,7 +113,7 @@ def test_preflight_mirrors_nothing_but_names() -> None:
     ids=["tuple", "pattern", "function"],
 )
 def test_an_origin_that_is_allowed_is_mirrored(rule: Any) -> None:
-    """EIO-CORS-03"""
+    """EIO-CORS-03, EIO-CORS-03b"""
     d = driver(origin=rule, credentials=True)
     allowed = {"allow-origin": HERE, "allow-credentials": "true", "vary": "Origin"}
     assert cors(ask(d, origin=HERE)) == allowed

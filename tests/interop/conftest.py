@@ -17,7 +17,7 @@ from tests.interop.peers import HERE, NODE_FOLDER, Peer, find_node
 
 STOP_TIMEOUT = 10
 # Above the guard of the scenarios themselves, which knows better what it waited for.
-SCENARIO_TIMEOUT = 45
+SCENARIO_TIMEOUT = 90
 
 
 @dataclass

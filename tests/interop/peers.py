@@ -49,7 +49,9 @@ PEERS = {
     "chromium": Peer(program="chromium.mjs", transports=("default",)),
     "python-socketio": Peer(program="python_socketio_client.py"),
 }
-# Sockets of these major versions take turns.
+# The official client for Node, as far back as there are servers for it.
+MAJORS = ("socket.io-client 4", "socket.io-client 3", "socket.io-client 2")
+# Sockets of all of these take turns within one scenario.
 ALL_MAJORS = Peer(program="node.mjs", arguments=("2,3,4",))
 
 

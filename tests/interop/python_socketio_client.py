@@ -19,7 +19,7 @@ import socketio
 from engineio.payload import Payload
 
 # Below the time that pytest gives a scenario: here it is known what it waited for.
-TIMEOUT = 30
+TIMEOUT = 60
 TEXTS = ["", "plain", "żółć", "漢字", "🙂👩‍👩‍👧", "\x1e", "\u2028\u2029", "\x00", '"\\/\b']
 ALL_BYTES = bytes(range(256))
 FINAL_TRANSPORT = {"default": "websocket", "polling": "polling", "websocket": "websocket"}

@@ -19,6 +19,7 @@ KEYS = {
     "asserts": str,
     "transports": list,
     "server": dict,
+    "alone": bool,
     "interrupts": str,
     "differs": dict,
     "cannot": dict,

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop.peers import ALL_MAJORS, PEERS, SCENARIOS, TRANSPORTS, runs_of
+from tests.interop.peers import (
+    ALL_MAJORS,
+    MAJORS,
+    PEERS,
+    SCENARIOS,
+    TRANSPORTS,
+    runs_of,
+)
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Run, RunningServer, Serve, Talk
 
+# What several peers can do with one server at the same time.
+SHARED = [name for name, entry in SCENARIOS.items() if not {"alone", "interrupts"} & set(entry)]
 # What the clients in Node, or in a browser, call the end of a connection that they did not end.
 LOST = {"transport close\n", "transport error\n"}
 
@@ -51,6 +61,17 @@ def test_scenario_with_a_restart(
     peer: str, name: str, transports: str, serve: Serve, scenario_process: Talk
 ) -> None:
     run_through_restart(serve, scenario_process, peer, name, transports)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_three_major_versions_at_once_on_one_port(
+    name: str, serve: Serve, scenario_process: Talk
+) -> None:
+    server = serve(**SCENARIOS[name].get("server", {}))
+    with ExitStack() as running:
+        for peer in MAJORS:
+            running.enter_context(scenario_process(PEERS[peer], name, server, "default"))
+    server.stop()
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS)

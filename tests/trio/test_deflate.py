@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from wsproto.frame_protocol import Opcode
 
 from sioproto.engineio import ServerConfig, WsFrame
-from sioproto.trio import ConnectionConfig, DeflateConfig, EngineServer, Server, Session, Socket
+from sioproto.trio import (
+    AppConfig,
+    ConnectionConfig,
+    DeflateConfig,
+    EngineServer,
+    Server,
+    Session,
+    Socket,
+)
 from sioproto.trio._deflate import Agreement, Deflater, Inflater, agree
 from sioproto.trio._frames import FrameReader, Received, Violation, frame_bytes
 from tests.trio.support import (
@@ -516,3 +524,31 @@ async def test_the_compress_flag_reaches_the_wire(autojump_clock: trio.testing.M
         await SocketClient(client).join()
         firsts = [(await client.frame())[0] for _ in range(4)]
         assert firsts == [0xC1, 0x81, 0x81, 0xC1]
+
+
+async def test_what_a_read_inflates_to_is_handled_bit_by_bit(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """EIO-SEC-12b: a client is held up before its messages are too many, inflated as they are."""
+    sizes: list[int] = []
+
+    async def slow(session: Session) -> None:
+        async for data in session:
+            await trio.sleep(1)
+            sizes.append(len(data))
+
+    server = EngineServer(
+        slow,
+        config=ServerConfig(ping_interval=1000, ping_timeout=1000, max_payload=100_000),
+        app=AppConfig(pause_input=150_000),
+    )
+    async with serving(server, config=serve_with(ALONE)) as listener:
+        client = Client(listener.connect())
+        await upgrade(client)
+        burst = frame(0xC2, deflate(bytes(90_000))) * 20
+        assert len(burst) < 3000
+        await client.send(burst + frame(0x89, b"read"))
+        assert await client.frame() == (0x8A, b"read")
+        assert 15 <= len(sizes) < 20  # the last were inflated when those before had been taken
+        await trio.sleep(100)
+        assert sizes == [90_000] * 20

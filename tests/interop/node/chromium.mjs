@@ -6,7 +6,7 @@
 import { chromium } from "playwright-core";
 
 // Below the time that pytest gives a scenario: here it is known what it waited for.
-const TIMEOUT = 30_000;
+const TIMEOUT = 60_000;
 
 async function main(executablePath, name, url, transports) {
   const browser = await chromium.launch({ executablePath, args: ["--disable-gpu"] });

@@ -12,7 +12,7 @@ import { scenarios } from "./scenarios.mjs";
 
 const PACKAGES = { 2: "socket.io-client-2", 3: "socket.io-client-3", 4: "socket.io-client" };
 // Below the time that pytest gives a scenario: here it is known what it waited for.
-const TIMEOUT = 30_000;
+const TIMEOUT = 60_000;
 
 const require = createRequire(import.meta.url);
 
