@@ -16,7 +16,7 @@ from sioproto import engineio, socketio
 
 def talk_to(example: ModuleType) -> None:
     """Serve the example's application, and use it as its page says."""
-    if example.__name__.endswith("wsgi_threads"):
+    if example.__name__ == "wsgi_threads":
         core = new_core(transports=("polling",))
         application = example.Application([example.Endpoint(core, example.dice(core))])
         with example.make_server(application, 0) as server:

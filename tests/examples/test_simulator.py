@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulator import Client, Setup, Simulation
 
-from examples.embeddings import simulator
-from examples.embeddings.simulator import Client, Setup, Simulation
 from sioproto.engineio import ServerConfig
 from tests.harness import PROGRAMS
 from tests.project import ROOT
