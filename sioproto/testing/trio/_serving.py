@@ -9,13 +9,13 @@ from typing import Any, overload
 
 import trio
 
+from sioproto._app._endpoint import Endpoint
 from sioproto.socketio import Connected
 from sioproto.testing.trio._client import Joining, Link
 from sioproto.testing.trio._connection import Connection, request_of
 from sioproto.testing.trio._engine import EngineClient, Opening
 from sioproto.testing.trio._waiting import settle
 from sioproto.trio import EngineServer, Server, Socket
-from sioproto.trio._endpoint import Endpoint
 from sioproto.trio._hosting import Hosting
 
 TIMEOUT = 5.0
