@@ -11,7 +11,7 @@ import trio
 
 from sioproto.engineio import CookieConfig, CorsConfig
 from sioproto.engineio import ServerConfig as EngineConfig
-from sioproto.socketio import RecoveryConfig
+from sioproto.socketio import MsgpackParser, RecoveryConfig
 from sioproto.socketio import ServerConfig as SocketConfig
 from sioproto.trio import (
     ConnectionConfig,
@@ -34,6 +34,7 @@ class Settings:
     max_payload: int = 1_000_000
     transports: tuple[str, ...] = ("polling", "websocket")
     recovery: bool = False
+    msgpack: bool = False
     cors: str | None = None
     cookie: bool = False
     deflate: bool = False
@@ -52,6 +53,7 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
         broken: name of a way to break the server first.
 
     Raises:
+        ImportError: the settings need a library that is missing.
         LookupError: there is no such way.
         OSError: the port cannot be had.
         ValueError: the settings make no sense.
@@ -120,7 +122,11 @@ def applications(settings: Settings) -> tuple[EngineServer, Server]:
         connect_timeout=settings.connect_timeout,
         recovery=RecoveryConfig() if settings.recovery else None,
     )
-    io = Server(engine=replace(engine, path="/socket.io/"), config=config)
+    io = Server(
+        engine=replace(engine, path="/socket.io/"),
+        config=config,
+        parser=MsgpackParser() if settings.msgpack else None,
+    )
     install(io)
     return EngineServer(echo, config=engine), io
 
