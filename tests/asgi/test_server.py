@@ -321,6 +321,27 @@ def test_shutdown_takes_no_longer_than_it_may(backend: str) -> None:
 
 
 @BACKENDS
+def test_shutdown_waits_for_what_is_being_written(backend: str) -> None:
+    async def main() -> None:
+        sessions = Sessions()
+        sessions.allowed.set()
+        ended: list[float] = []
+        async with serving(EngineServer(sessions, config=SLOW), ended) as server:
+            ws = await server.open_websocket()
+            ws.blocked = True
+
+            async def read_on() -> None:
+                await anyio.sleep(2)
+                ws.unblock()
+
+            server.tasks.start_soon(read_on)
+            began = anyio.current_time()
+        assert 2 <= ended[0] - began < 3
+
+    run(backend, main)
+
+
+@BACKENDS
 def test_cancelled_serving_ends_in_order(backend: str) -> None:
     async def main() -> None:
         sessions = Sessions()
