@@ -28,7 +28,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (ROOT / path.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "recovery"])
+@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "parsers", "recovery"])
 def test_programs_run(name: str) -> None:
     names: dict[str, Any] = {}
     for program in re.findall(r"```python\n(.*?)```", read(Path(f"docs/{name}.md")), re.DOTALL):

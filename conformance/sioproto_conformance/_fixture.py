@@ -12,7 +12,7 @@ import trio
 from sioproto._app._server import SocketApplication
 from sioproto.engineio import CookieConfig, CorsConfig
 from sioproto.engineio import ServerConfig as EngineConfig
-from sioproto.socketio import RecoveryConfig
+from sioproto.socketio import MsgpackParser, RecoveryConfig
 from sioproto.socketio import ServerConfig as SocketConfig
 from sioproto.trio import (
     ConnectionConfig,
@@ -35,6 +35,7 @@ class Settings:
     max_payload: int = 1_000_000
     transports: tuple[str, ...] = ("polling", "websocket")
     recovery: bool = False
+    msgpack: bool = False
     cors: str | None = None
     cookie: bool = False
     deflate: bool = False
@@ -53,6 +54,7 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
         broken: name of a way to break the server first.
 
     Raises:
+        ImportError: the settings need a library that is missing.
         LookupError: there is no such way.
         OSError: the port cannot be had.
         ValueError: the settings make no sense.
@@ -127,7 +129,8 @@ def configurations(settings: Settings) -> tuple[EngineConfig, EngineConfig, Sock
 def applications(settings: Settings) -> tuple[EngineServer, Server]:
     """The two applications of the contract."""
     engine, sockets, config = configurations(settings)
-    io = Server(engine=sockets, config=config)
+    parser = MsgpackParser() if settings.msgpack else None
+    io = Server(engine=sockets, config=config, parser=parser)
     install(io)
     return EngineServer(echo, config=engine), io
 

@@ -77,10 +77,13 @@ class Application(ABC):
             flush: drains at once; called by tasks, never while the core is drained.
 
         Raises:
-            LocalProtocolError: it serves or served already.
+            LocalProtocolError: it serves or served already, or is to offer a transport that no
+                driver carries.
         """
         if self._runtime is not None:
             raise LocalProtocolError("a server serves once: make a new one")
+        if "webtransport" in self.engine().config.transports:
+            raise LocalProtocolError("webtransport is in the core alone: no driver carries it yet")
         self._runtime = runtime
         self._wake_driver = wake
         self._flush = flush

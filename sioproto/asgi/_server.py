@@ -146,6 +146,7 @@ class Server(SocketApplication, _Asgi):
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
         adapter: makes the adapter of each namespace.
+        parser: encodes and decodes packets, the same as all clients use.
         other: the ASGI application for all other paths, which also gets the lifespan; None for 404.
         asgi: limits of time.
     """
@@ -159,6 +160,7 @@ class Server(SocketApplication, _Asgi):
         allow_request: Callable[[engineio.Request], object] | None = None,
         response_headers: engineio.ResponseHeaders | None = None,
         adapter: socketio.AdapterFactory | None = None,
+        parser: socketio.Parser | None = None,
         other: AsgiApplication | None = None,
         asgi: AsgiConfig | None = None,
     ) -> None:
@@ -169,6 +171,7 @@ class Server(SocketApplication, _Asgi):
             allow_request=allow_request,
             response_headers=response_headers,
             adapter=adapter,
+            parser=parser,
         )
         self._other = other
         self._asgi_config = asgi or AsgiConfig()

@@ -5,6 +5,7 @@ from sioproto.engineio._compression import HttpCompressionConfig
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._cookie import CookieConfig
 from sioproto.engineio._cors import CorsConfig
+from sioproto.engineio._framing import FrameDecoder, encode_frame
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
@@ -19,11 +20,16 @@ from sioproto.engineio._outputs import (
     WsClose,
     WsReject,
     WsSend,
+    WtAccept,
+    WtClose,
+    WtReject,
+    WtSend,
 )
 from sioproto.engineio._packet import Packet, PacketType, decode_packet, encode_packet
 from sioproto.engineio._payload import decode_payload, encode_payload
 from sioproto.engineio._request import Request
-from sioproto.engineio._server import EngineServer, EngineStatistics
+from sioproto.engineio._server import EngineServer
+from sioproto.engineio._statistics import EngineStatistics
 
 __all__ = [
     "CloseReason",
@@ -31,6 +37,7 @@ __all__ = [
     "CorsConfig",
     "EngineServer",
     "EngineStatistics",
+    "FrameDecoder",
     "HookFailed",
     "HttpCompressionConfig",
     "HttpRead",
@@ -50,8 +57,13 @@ __all__ = [
     "WsFrame",
     "WsReject",
     "WsSend",
+    "WtAccept",
+    "WtClose",
+    "WtReject",
+    "WtSend",
     "decode_packet",
     "decode_payload",
+    "encode_frame",
     "encode_packet",
     "encode_payload",
 ]

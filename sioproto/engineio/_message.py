@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
+from sioproto._errors import LocalProtocolError
+
 
 class WsFrame:
     """The payload of one outgoing WebSocket message.
@@ -129,3 +131,30 @@ def text_message(data: str, compress: bool = True) -> Message:
 def binary_message(data: bytes, compress: bool = True) -> Message:
     """A message packet that carries bytes."""
     return Message(data, compress)
+
+
+def message_of(data: str | bytes, compress: bool) -> Message:
+    """A message packet with what an application wants to send.
+
+    Raises:
+        LocalProtocolError: ``data`` is neither text nor bytes, or has a lone surrogate.
+    """
+    if isinstance(data, str):
+        check_text(data)
+        return text_message(data, compress)
+    if isinstance(data, bytes):
+        return binary_message(data, compress)
+    raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
+
+
+def check_text(text: str) -> None:
+    """Refuse text that UTF-8 cannot carry.
+
+    Raises:
+        LocalProtocolError: there is a lone surrogate in it.
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise LocalProtocolError("a lone surrogate cannot be sent") from None

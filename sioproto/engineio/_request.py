@@ -104,3 +104,11 @@ def parse_query(target: str) -> Mapping[str, str]:
         return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
     except ValueError:
         raise DecodeError(f"more than {MAX_QUERY_FIELDS} query fields", rule="EIO-QP-03") from None
+
+
+def announced_length(request: Request) -> int:
+    """The body's length according to its header; 0 if that does not tell."""
+    value = request.header("content-length")
+    if value is None or not value.isascii() or not value.isdigit():
+        return 0
+    return int(value[:20])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+import sioproto.asgi
+import sioproto.trio
 from sioproto import LocalProtocolError
 from sioproto.asgi import AsgiConfig, EngineServer, Server, Session, Socket
 from tests.asgi.support import BACKENDS, POLLING, WEBSOCKET, AsgiServer, run, serving
@@ -59,6 +62,14 @@ def test_socket_application(backend: str) -> None:
         assert left == ["server shutting down"]
 
     run(backend, main)
+
+
+@pytest.mark.parametrize("name", ["Server", "EngineServer"])
+def test_servers_are_made_as_on_trio(name: str) -> None:
+    on_trio = inspect.signature(getattr(sioproto.trio, name)).parameters
+    ours = inspect.signature(getattr(sioproto.asgi, name)).parameters
+    assert [parameter for parameter in on_trio if parameter not in ours] == []
+    assert [parameter for parameter in ours if parameter not in on_trio] == ["other", "asgi"]
 
 
 # Whose request it is

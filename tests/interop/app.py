@@ -1,9 +1,10 @@
 """The application that all peers talk to.
 
-``python app.py [--port N] [--ping-interval SECONDS] [--ping-timeout SECONDS] [--recovery 1]``
-serves on 127.0.0.1 until SIGTERM and prints one line of JSON, ``{"url": ...}``, once it accepts
-connections. Both namespaces, ``/`` and ``/custom``, answer the same events. Other paths have what
-a browser needs to be a peer as well. ``node/reference.cjs`` is the same on the reference.
+``python app.py [--port N] [--ping-interval SECONDS] [--ping-timeout SECONDS] [--recovery 1]
+[--msgpack 1]`` serves on 127.0.0.1 until SIGTERM and prints one line of JSON, ``{"url": ...}``,
+once it accepts connections. Both namespaces, ``/`` and ``/custom``, answer the same events. Other
+paths have what a browser needs to be a peer as well. ``node/reference.cjs`` is the same on the
+reference.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ async def main(options: argparse.Namespace) -> None:
         config=sioproto.socketio.ServerConfig(
             recovery=sioproto.socketio.RecoveryConfig() if options.recovery else None
         ),
+        parser=sioproto.socketio.MsgpackParser() if options.msgpack else None,
     )
     departures = Departures()
     install(io.of("/"), departures)
@@ -172,4 +174,5 @@ if __name__ == "__main__":
     parser.add_argument("--ping-interval", type=float, default=25)
     parser.add_argument("--ping-timeout", type=float, default=20)
     parser.add_argument("--recovery", type=int, default=0)
+    parser.add_argument("--msgpack", type=int, default=0)
     trio.run(main, parser.parse_args())

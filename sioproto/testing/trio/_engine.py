@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sioproto._errors import LocalProtocolError
 from sioproto.engineio import Packet, PacketType, encode_packet
-from sioproto.engineio._server import check_text
+from sioproto.engineio._message import check_text
 from sioproto.testing.trio._connection import Connection
 from sioproto.testing.trio._peer import Arriving, Peer, told_by_server
 from sioproto.testing.trio._waiting import Done

@@ -231,7 +231,7 @@ class ServerUnderTest(_UnderTest):
         link = Link(
             partial(Connection, self._endpoint, request, answer_pings=answer_pings),
             self._endpoint.take_socket,
-            core.json,
+            core.parser,
             recovers=core.config.recovery is not None,
             timeout=self._timeout,
         )
