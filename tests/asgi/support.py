@@ -187,8 +187,8 @@ class AsgiServer:
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[AsgiServer]:
-    """Serve with a lifespan while the context lasts."""
+async def serving(app: Any, ended: list[float] | None = None) -> AsyncIterator[AsgiServer]:
+    """Serve with a lifespan while the context lasts; ``ended`` gets the time of its end."""
     async with anyio.create_task_group() as tasks:
         server = AsgiServer(app, tasks)
         lifespan = server.call({"type": "lifespan", "asgi": {"version": "3.0"}})
@@ -197,6 +197,8 @@ async def serving(app: Any) -> AsyncIterator[AsgiServer]:
         yield server
         lifespan.say("lifespan.shutdown")
         assert await lifespan.hear() == {"type": "lifespan.shutdown.complete"}
+        if ended is not None:
+            ended.append(anyio.current_time())
         assert await lifespan.end() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+import sioproto.asgi
+import sioproto.trio
 from sioproto import LocalProtocolError
 from sioproto.asgi import AsgiConfig, EngineServer, Server, Session, Socket
 from tests.asgi.support import BACKENDS, POLLING, WEBSOCKET, AsgiServer, run, serving
@@ -59,6 +62,14 @@ def test_socket_application(backend: str) -> None:
         assert left == ["server shutting down"]
 
     run(backend, main)
+
+
+@pytest.mark.parametrize("name", ["Server", "EngineServer"])
+def test_servers_are_made_as_on_trio(name: str) -> None:
+    on_trio = inspect.signature(getattr(sioproto.trio, name)).parameters
+    ours = inspect.signature(getattr(sioproto.asgi, name)).parameters
+    assert [parameter for parameter in on_trio if parameter not in ours] == []
+    assert [parameter for parameter in ours if parameter not in on_trio] == ["other", "asgi"]
 
 
 # Whose request it is
@@ -316,6 +327,27 @@ def test_shutdown_takes_no_longer_than_it_may(backend: str) -> None:
             began = anyio.current_time()
         assert cancelled
         assert 5 <= anyio.current_time() - began < 6
+
+    run(backend, main)
+
+
+@BACKENDS
+def test_shutdown_waits_for_what_is_being_written(backend: str) -> None:
+    async def main() -> None:
+        sessions = Sessions()
+        sessions.allowed.set()
+        ended: list[float] = []
+        async with serving(EngineServer(sessions, config=SLOW), ended) as server:
+            ws = await server.open_websocket()
+            ws.blocked = True
+
+            async def read_on() -> None:
+                await anyio.sleep(2)
+                ws.unblock()
+
+            server.tasks.start_soon(read_on)
+            began = anyio.current_time()
+        assert 2 <= ended[0] - began < 3
 
     run(backend, main)
 
