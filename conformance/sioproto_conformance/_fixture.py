@@ -129,8 +129,7 @@ def configurations(settings: Settings) -> tuple[EngineConfig, EngineConfig, Sock
 def applications(settings: Settings) -> tuple[EngineServer, Server]:
     """The two applications of the contract."""
     engine, sockets, config = configurations(settings)
-    parser = MsgpackParser() if settings.msgpack else None
-    io = Server(engine=sockets, config=config, parser=parser)
+    io = Server(engine=sockets, config=config, parser=MsgpackParser() if settings.msgpack else None)
     install(io)
     return EngineServer(echo, config=engine), io
 

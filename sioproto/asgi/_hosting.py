@@ -68,6 +68,7 @@ class Hosting:
             LocalProtocolError: the application serves or served already.
             ExceptionGroup: of one ``ExceptionGroup``, of what tasks raised.
         """
+        self.endpoint.application.check()
         async with anyio.create_task_group() as outer:
             await outer.start(self._run_tasks)
             try:

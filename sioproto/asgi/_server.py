@@ -62,11 +62,11 @@ class _Asgi(Application):
         ``AsgiConfig.shutdown_timeout``.
 
         Raises:
-            LocalProtocolError: it serves or served already.
+            LocalProtocolError: it serves or served already, or is to offer a transport that no
+                driver carries.
             ExceptionGroup: what a handler raised, unless a hook took it.
         """
-        if self._hosting is not None:
-            raise LocalProtocolError("a server serves once: make a new one")
+        self.check()
         self._hosting = Hosting(self, self._asgi_config.shutdown_timeout)
         async with self._hosting.running():
             yield
@@ -145,8 +145,8 @@ class Server(SocketApplication, _Asgi):
             ``ConnectionRefused``, whose message the client gets to read.
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
-        adapter: makes the adapter of each namespace.
         parser: encodes and decodes packets, the same as all clients use.
+        adapter: makes the adapter of each namespace.
         other: the ASGI application for all other paths, which also gets the lifespan; None for 404.
         asgi: limits of time.
     """
@@ -159,8 +159,8 @@ class Server(SocketApplication, _Asgi):
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
         response_headers: engineio.ResponseHeaders | None = None,
-        adapter: socketio.AdapterFactory | None = None,
         parser: socketio.Parser | None = None,
+        adapter: socketio.AdapterFactory | None = None,
         other: AsgiApplication | None = None,
         asgi: AsgiConfig | None = None,
     ) -> None:
@@ -170,8 +170,8 @@ class Server(SocketApplication, _Asgi):
             app=app,
             allow_request=allow_request,
             response_headers=response_headers,
-            adapter=adapter,
             parser=parser,
+            adapter=adapter,
         )
         self._other = other
         self._asgi_config = asgi or AsgiConfig()

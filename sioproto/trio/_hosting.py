@@ -41,6 +41,8 @@ class Hosting:
             LocalProtocolError: an application serves or served already.
             ExceptionGroup: of one ``ExceptionGroup``, of what tasks raised.
         """
+        for endpoint in self._endpoints:
+            endpoint.application.check()
         async with trio.open_nursery() as outer:
             tasks: trio.Nursery = await outer.start(self._run_tasks, accept)
             started()
