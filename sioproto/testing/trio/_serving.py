@@ -85,6 +85,7 @@ async def _serving_engine(
 async def _hosting(endpoint: Endpoint, shutdown_timeout: float) -> AsyncIterator[None]:
     """Run the tasks of an application. Groups made by nurseries that nobody sees are undone."""
     __tracebackhide__ = True
+    endpoint.application.check()
     failures: list[BaseException] = []
     started = trio.Event()
 
