@@ -62,11 +62,11 @@ class _Asgi(Application):
         ``AsgiConfig.shutdown_timeout``.
 
         Raises:
-            LocalProtocolError: it serves or served already.
+            LocalProtocolError: it serves or served already, or is to offer a transport that no
+                driver carries.
             ExceptionGroup: what a handler raised, unless a hook took it.
         """
-        if self._hosting is not None:
-            raise LocalProtocolError("a server serves once: make a new one")
+        self.check()
         self._hosting = Hosting(self, self._asgi_config.shutdown_timeout)
         async with self._hosting.running():
             yield

@@ -17,6 +17,7 @@ import sioproto.asgi
 import sioproto.trio
 from sioproto import LocalProtocolError
 from sioproto.asgi import AsgiConfig, EngineServer, Server, Session, Socket
+from sioproto.engineio import ServerConfig
 from tests.asgi.support import BACKENDS, POLLING, WEBSOCKET, AsgiServer, run, serving
 from tests.asgi.test_http import SLOW, Sessions, echo
 
@@ -207,6 +208,17 @@ def test_server_serves_once(backend: str) -> None:
             pass
         with pytest.raises(LocalProtocolError, match="once"):
             async with app.running():
+                pass
+
+    run(backend, main)
+
+
+@BACKENDS
+def test_transport_that_no_driver_carries_is_not_offered(backend: str) -> None:
+    async def main() -> None:
+        config = ServerConfig(transports=("polling", "webtransport"))
+        with pytest.raises(LocalProtocolError, match="webtransport"):
+            async with EngineServer(echo, config=config).running():
                 pass
 
     run(backend, main)
