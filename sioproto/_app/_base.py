@@ -166,7 +166,7 @@ class Application(ABC):
         await invoke(self._error_hook, error, owner)
 
     def hook_failed(self, out: HookFailed) -> None:
-        """A function for the headers of answers raised: as bad as if a handler had."""
+        """A function about requests or their answers raised: as bad as if a handler had."""
         self.runtime.spawn(self.failed, out.error, None)
 
     def enter_backlog(self, sid: str) -> Backlog:

@@ -29,6 +29,7 @@ class Admission(Generic[X]):
         config: says what is served.
         allow_request: the application's word on each request for a new session.
         sessions: those that there are, by id. A live view.
+        failed: is told of the request and of what ``allow_request`` raised by mistake.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class Admission(Generic[X]):
         config: ServerConfig,
         allow_request: Callable[[Request], object] | None,
         sessions: Mapping[str, Session[X]],
+        failed: Callable[[Request, Exception], None],
     ) -> None:
         self._config = config
         self._allow_request = allow_request
         self._sessions = sessions
+        self._failed = failed
         self.closed = False
         """Whether no session may begin any more."""
 
@@ -75,9 +78,15 @@ class Admission(Generic[X]):
             return query, refusal
         return query, check_handshake(query, self._config)
 
-    def takes_streams(self) -> bool:
+    def takes_stream(self, request: Request) -> bool:
         """Whether a WebTransport stream may be opened, before it has told whose it is."""
-        return not self.closed and "webtransport" in self._config.transports
+        if self.closed or "webtransport" not in self._config.transports:
+            return False
+        try:
+            parse_query(request.target)  # the handshake of an application shows it
+        except DecodeError:
+            return False
+        return True
 
     def takes_session(self, request: Request) -> bool:
         """Whether a WebTransport stream may begin a session."""
@@ -96,6 +105,9 @@ class Admission(Generic[X]):
                 self._allow_request(request)
             except ConnectionRefused as error:
                 return Refusal(4, error.message)
+            except Exception as error:
+                self._failed(request, error)
+                return Refusal(4, "internal error")  # and not a word about what it was
         return None
 
     def _is_upgradable(self, session: Session[X]) -> bool:

@@ -64,7 +64,8 @@ class EngineServer(Generic[X]):
             under way, so that a driver learns of commands that it did not give itself. At most once
             until the next drain.
         allow_request: called with each request for a new session; refuses it by raising
-            ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07).
+            ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07). Whatever else
+            it raises becomes ``HookFailed``, and refuses the request too.
         response_headers: called for each answer that is no error, 101 included, with the request
             and with whether the answer opens a session; returns headers to add (EIO-HDR-04). What
             it raises becomes ``HookFailed``, and the answer goes out without them.
@@ -86,7 +87,9 @@ class EngineServer(Generic[X]):
         self._awake = False
         self._now = -inf
         self._sessions: dict[str, Session[X]] = {}
-        self._admission: Admission[X] = Admission(self.config, allow_request, self._sessions)
+        self._admission: Admission[X] = Admission(
+            self.config, allow_request, self._sessions, self._hook_failed
+        )
         self._requests: dict[X, Request] = {}  # not answered yet
         self._exchanges: dict[X, Session[X]] = {}
         self._websockets: dict[X, Session[X] | None] = {}  # None: closed by us, not yet retired
@@ -225,7 +228,7 @@ class EngineServer(Generic[X]):
         if stream in self._websockets:
             raise LocalProtocolError(f"wt_connected: stream {stream!r} is in use")
         now = self._fact(now)
-        if not self._admission.takes_streams():
+        if not self._admission.takes_stream(request):
             self.put(WtReject(stream, 400))
             return
         self._websockets[stream] = None
