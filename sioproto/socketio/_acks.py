@@ -129,7 +129,7 @@ class Answers:
 
     def _settle(self) -> None:
         self._settled = True
-        self.deadline = inf
+        self._namespace.answers_settled(self)
         self._put(self._outcome())
 
     def _outcome(self) -> Output:
@@ -148,6 +148,9 @@ class BroadcastAnswers(Answers):
 
     def ask_socket(self, socket: Socket) -> None:
         """A recipient that is here was asked."""
+        if not socket.connected:  # whoever listens to what goes out has made it leave
+            self._missing.append(socket.id)
+            return
         self._waiting[socket] = None
         self.expect(1)
         socket.expect_ack(self)

@@ -200,8 +200,11 @@ class Socket:
         packet.id = self._namespace.next_ack_id()
         self._send(packet)
         ack = PendingAck(self, packet.id, now + timeout, server.put)
-        self.expect_ack(ack)
-        server.deadlines.moved(ack)
+        if self.connected:
+            self.expect_ack(ack)
+            server.deadlines.moved(ack)
+        else:  # whoever listens to what goes out has made it leave
+            ack.lose(self, "disconnect")
         return packet.id
 
     @property
