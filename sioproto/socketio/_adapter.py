@@ -61,8 +61,12 @@ class KeptSocket:
     data: Any
 
 
-Restored = tuple[KeptSocket, list[Message]]
-"""A socket that comes back, and the messages that it missed."""
+Restored = tuple[KeptSocket, Callable[[], list[Message]]]
+"""A socket that comes back, and a function that returns the messages it missed.
+
+The function is called once, when the socket is let in. What is sent while it waits for that is
+missed too.
+"""
 
 
 class Adapter(Protocol):

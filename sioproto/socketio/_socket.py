@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import KeysView
+from collections.abc import Callable, KeysView
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ class Socket:
         # Rooms live in the adapter while the socket is connected; before and after, here.
         self._rooms: dict[str, None] = {}
         self._recovered = False
-        self._missed: list[Message] = []
+        self._missed: Callable[[], list[Message]] = list
         self._pid: str | None = None
         self.data = {}
 
@@ -292,7 +292,7 @@ class Socket:
         """Its client may come back."""
         self._pid = pid
 
-    def resume(self, kept: KeptSocket, missed: list[Message]) -> None:
+    def resume(self, kept: KeptSocket, missed: Callable[[], list[Message]]) -> None:
         """It continues a socket that was cut off."""
         self._pid = kept.pid
         self.data = kept.data
@@ -301,9 +301,9 @@ class Socket:
         self._missed = missed
 
     def take_missed(self) -> list[Message]:
-        """What was sent while it was cut off."""
-        missed, self._missed = self._missed, []
-        return missed
+        """What was sent since it was cut off."""
+        missed, self._missed = self._missed, list
+        return missed()
 
     def start(self) -> list[Message]:
         """It is accepted. Returns what was emitted before."""

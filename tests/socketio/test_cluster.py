@@ -245,7 +245,7 @@ class SlowStorage(LocalAdapter):
         """Answer the oldest question."""
         pid, done = self.searches.pop(0)
         kept = self.kept.pop(pid, None)
-        done(None if kept is None else (kept, []))
+        done(None if kept is None else (kept, list))
 
 
 def slow_server() -> tuple[SocketServer[str], Driver, SlowStorage]:
