@@ -178,6 +178,12 @@ class Application(ABC):
         backlog.users += 1
         return backlog
 
+    def close_backlog(self, sid: str) -> None:
+        """Nothing more of a client will be read."""
+        backlog = self._backlogs.get(sid)
+        if backlog is not None:
+            backlog.close()
+
     def leave_backlog(self, sid: str, backlog: Backlog) -> None:
         """The task has ended."""
         backlog.users -= 1
