@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import LocalProtocolError
 from sioproto.engineio._message import Message, binary_message, text_message
-from sioproto.socketio._acks import Answers, BroadcastAnswers, RelayedAnswers, Reply, ServerAnswers
+from sioproto.socketio._acks import (
+    Answers,
+    BroadcastAnswers,
+    RelayedAnswers,
+    Reply,
+    ServerAnswers,
+    check_timeout,
+)
 from sioproto.socketio._adapter import Broadcast, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._outputs import (
@@ -119,8 +126,9 @@ class Namespace:
             now: seconds.
 
         Raises:
-            LocalProtocolError: as for ``server_side_emit``.
+            LocalProtocolError: as for ``server_side_emit``, or the timeout is no number of seconds.
         """
+        check_timeout(timeout)
         event = _server_event(name, args)
         answers = ServerAnswers(self, self.next_ack_id(), now + timeout, self._server.put)
         answers.hold()

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto.engineio._message import Message
-from sioproto.socketio._acks import BroadcastAnswers, PendingAck
+from sioproto.socketio._acks import BroadcastAnswers, PendingAck, check_timeout
 from sioproto.socketio._adapter import Flags, KeptSocket, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._packet import Packet, PacketType
+from sioproto.socketio._rooms import check_rooms
 
 if TYPE_CHECKING:
     from sioproto.socketio._connection import Connection
@@ -147,15 +148,23 @@ class Socket:
         """Join rooms. Does nothing once disconnected (SIO-ROOM-08).
 
         What is joined before the socket is accepted takes effect when it is (SIO-MW-05).
+
+        Raises:
+            LocalProtocolError: a room is not named by a string.
         """
-        _check_rooms(rooms)
+        check_rooms(rooms)
         if self._state is SocketState.CONNECTED:
             self._namespace.adapter.join(self._id, rooms)
         elif self._state is SocketState.CONNECTING:
             self._rooms.update(dict.fromkeys(rooms))
 
     def leave(self, room: str) -> None:
-        """Leave a room, if it is in it."""
+        """Leave a room, if it is in it.
+
+        Raises:
+            LocalProtocolError: the room is not named by a string.
+        """
+        check_rooms((room,))
         if self._state is SocketState.CONNECTED:
             self._namespace.adapter.leave(self._id, room)
         elif self._state is SocketState.CONNECTING:
@@ -189,8 +198,10 @@ class Socket:
 
         Raises:
             ClosedError: the socket is not connected.
-            LocalProtocolError: as for ``emit``, or ``max_pending_acks`` are pending.
+            LocalProtocolError: as for ``emit``, the timeout is no number of seconds, or
+                ``max_pending_acks`` are pending.
         """
+        check_timeout(timeout)
         if self._state is not SocketState.CONNECTED:
             raise ClosedError(f"socket {self._id} is not connected")
         server = self._connection.server
@@ -337,12 +348,6 @@ class Socket:
         if isinstance(ack, PendingAck):
             self._connection.server.deadlines.forget(ack)
         return ack
-
-
-def _check_rooms(rooms: tuple[str, ...]) -> None:
-    for room in rooms:
-        if not isinstance(room, str):
-            raise LocalProtocolError(f"a room is named by a string, not by {room!r}")
 
 
 class FlaggedSocket:
