@@ -33,6 +33,7 @@ def gone(driver: Driver, sid: str) -> bool:
 
 
 def test_poll_waits_for_a_message() -> None:
+    """EIO-POLL-02."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     poll = driver.poll(sid)
@@ -44,6 +45,7 @@ def test_poll_waits_for_a_message() -> None:
 
 
 def test_everything_buffered_goes_into_one_answer() -> None:
+    """EIO-POLL-02."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     for data in ("a", b"\x01\x02\x03", "", b""):
@@ -52,6 +54,7 @@ def test_everything_buffered_goes_into_one_answer() -> None:
 
 
 def test_commands_before_a_drain_share_one_answer() -> None:
+    """EIO-POLL-02: the first does not go alone."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     poll = driver.poll(sid)
@@ -63,6 +66,7 @@ def test_commands_before_a_drain_share_one_answer() -> None:
 
 
 def test_post_delivers_before_it_is_answered() -> None:
+    """EIO-POLL-03."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     core.http_request("x", request(f"EIO=4&transport=polling&sid={sid}", "POST"), now=0)
