@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from sioproto.engineio import CloseReason, CookieConfig, EngineServer, SessionClosed
+from sioproto._output import Event
+from sioproto.engineio import (
+    CloseReason,
+    CookieConfig,
+    EngineServer,
+    Message,
+    MessageReceived,
+    SessionClosed,
+)
 from tests.engineio.test_session import end, gone, received
 from tests.harness import Driver, engine_driver, request
 
@@ -94,7 +102,7 @@ def test_a_poll_of_a_client_that_pings_itself_stays_open() -> None:
 
 
 def test_the_limit_of_a_post_counts_the_bytes_that_were_sent() -> None:
-    """EIO-POLL-10: also those that are no UTF-8."""
+    """EIO-POLL-10, EIO-POLL-10b: also those that are no UTF-8."""
     _, driver = engine_driver(max_payload=100)
     sid = driver.open_polling()
     assert driver.post(sid, b"4" + b"\xff" * 99).body == b"ok"
@@ -206,6 +214,24 @@ def test_what_a_pending_poll_gets_at_the_end(
     assert end(driver).reason is reason
     assert driver.unanswered == []
     assert gone(driver, sid)
+
+
+@pytest.mark.parametrize(("last", "body"), [("1", b"6"), ("?", b"1")])
+def test_an_answer_to_what_stands_before_the_end_comes_too_late(last: str, body: bytes) -> None:
+    """EIO-POLL-14, EIO-POLL-16: the packet itself is delivered."""
+    core, driver = engine_driver()
+    sid = driver.open_polling()
+    poll = driver.poll(sid)
+    answered: list[bool] = []
+
+    def echo(event: Event) -> None:
+        if isinstance(event, MessageReceived):
+            answered.append(core.send_messages(sid, [Message("4echo")]))
+
+    driver.on_event = echo
+    driver.post(sid, f"4a\x1e{last}")
+    assert answered == [False]
+    assert driver.answers[poll].body == body
 
 
 # The heartbeat of revision 3
