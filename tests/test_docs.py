@@ -54,6 +54,19 @@ def test_tables_of_configurations_are_complete(config: type[Any], title: str) ->
             assert told[field.name].strip('"') == str(field.default)
 
 
+def test_one_event_goes_step_by_step() -> None:
+    section = read(Path("docs/embedding.md")).partition("## One event, step by step")[2]
+    program = section.partition("```python\n")[2].partition("```")[0]
+    assert "430[5]" in program
+    exec(compile(program, "docs/embedding.md", "exec"), {})
+
+
+def test_asgi_page_is_one_program() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", read(Path("docs/asgi.md")), re.DOTALL)
+    assert len(blocks) == 3
+    exec(compile("\n".join(blocks), "docs/asgi.md", "exec"), {})
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_limits_have_the_defaults_that_the_page_says(name: str) -> None:
     section = read(Path("docs/limits.md")).partition(f"## `{name}`")[2].partition("\n## ")[0]

@@ -62,7 +62,7 @@ def imports_of(path: Path, source: str) -> list[str]:
 # Who may import whom. The layers of the library, from the bottom up, and what else each may use.
 
 CORE, ENGINE, SOCKET = "sioproto", "sioproto.engineio", "sioproto.socketio"
-APP, TRIO = "sioproto._app", "sioproto.trio"
+APP, TRIO, ASGI = "sioproto._app", "sioproto.trio", "sioproto.asgi"
 TESTING, TESTING_TRIO = "sioproto.testing", "sioproto.testing.trio"
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     CORE: ({CORE}, set()),
@@ -70,6 +70,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     SOCKET: ({CORE, ENGINE, SOCKET}, set()),
     APP: ({CORE, ENGINE, SOCKET, APP}, set()),
     TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO}, {"trio", "h11", "wsproto"}),
+    ASGI: ({CORE, ENGINE, SOCKET, APP, ASGI}, {"anyio"}),
     TESTING: ({CORE, ENGINE, SOCKET, TESTING}, set()),
     TESTING_TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO, TESTING, TESTING_TRIO}, {"trio"}),
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from sioproto._app._server import SocketApplication
 from sioproto.engineio import CookieConfig, CorsConfig
 from sioproto.engineio import ServerConfig as EngineConfig
 from sioproto.socketio import MsgpackParser, RecoveryConfig
@@ -106,8 +107,8 @@ async def _end_on_signal(scope: trio.CancelScope) -> None:
             return
 
 
-def applications(settings: Settings) -> tuple[EngineServer, Server]:
-    """The two applications of the contract."""
+def configurations(settings: Settings) -> tuple[EngineConfig, EngineConfig, SocketConfig]:
+    """How the first application, and the engine and the second one, are configured."""
     engine = EngineConfig(
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
@@ -122,11 +123,13 @@ def applications(settings: Settings) -> tuple[EngineServer, Server]:
         connect_timeout=settings.connect_timeout,
         recovery=RecoveryConfig() if settings.recovery else None,
     )
-    io = Server(
-        engine=replace(engine, path="/socket.io/"),
-        config=config,
-        parser=MsgpackParser() if settings.msgpack else None,
-    )
+    return engine, replace(engine, path="/socket.io/"), config
+
+
+def applications(settings: Settings) -> tuple[EngineServer, Server]:
+    """The two applications of the contract."""
+    engine, sockets, config = configurations(settings)
+    io = Server(engine=sockets, config=config, parser=MsgpackParser() if settings.msgpack else None)
     install(io)
     return EngineServer(echo, config=engine), io
 
@@ -137,7 +140,7 @@ async def echo(session: Session) -> None:
         session.send(data)
 
 
-def install(io: Server) -> None:
+def install(io: SocketApplication) -> None:
     """The Socket.IO application."""
 
     @io.on("connection")

@@ -68,13 +68,8 @@ class Application(ABC):
 
     # What a driver calls
 
-    def start(self, runtime: Runtime, wake: Callable[[], None], flush: Callable[[], None]) -> None:
-        """Begin to serve.
-
-        Args:
-            runtime: tasks and time.
-            wake: called when there is something to drain that no fact caused.
-            flush: drains at once; called by tasks, never while the core is drained.
+    def check(self) -> None:
+        """Find out whether it can be served, before any task runs that would wrap the error.
 
         Raises:
             LocalProtocolError: it serves or served already, or is to offer a transport that no
@@ -84,6 +79,19 @@ class Application(ABC):
             raise LocalProtocolError("a server serves once: make a new one")
         if "webtransport" in self.engine().config.transports:
             raise LocalProtocolError("webtransport is in the core alone: no driver carries it yet")
+
+    def start(self, runtime: Runtime, wake: Callable[[], None], flush: Callable[[], None]) -> None:
+        """Begin to serve.
+
+        Args:
+            runtime: tasks and time.
+            wake: called when there is something to drain that no fact caused.
+            flush: drains at once; called by tasks, never while the core is drained.
+
+        Raises:
+            LocalProtocolError: see ``check``.
+        """
+        self.check()
         self._runtime = runtime
         self._wake_driver = wake
         self._flush = flush

@@ -49,6 +49,15 @@ class Request:
         """The first value of a header. ``name`` is in lower case."""
         return next((value for key, value in self.headers if key == name), None)
 
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether it asks to upgrade to WebSocket: a fact for ``ws_connected``, not the other."""
+        return "websocket" in self._tokens("upgrade") and "upgrade" in self._tokens("connection")
+
+    def _tokens(self, name: str) -> list[str]:
+        values = ",".join(value for key, value in self.headers if key == name)
+        return [token.strip() for token in values.lower().split(",")]
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

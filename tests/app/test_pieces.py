@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from math import inf
 from typing import Any
@@ -30,7 +29,7 @@ class Runtime:
     def event(self) -> trio.Event:
         return trio.Event()
 
-    def timeout(self, seconds: float) -> AbstractContextManager[object]:
+    def timeout(self, seconds: float) -> trio.CancelScope:
         raise NotImplementedError
 
     def clock(self) -> float:
