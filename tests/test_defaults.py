@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import sioproto.asgi
 import sioproto.engineio
 import sioproto.socketio
 import sioproto.trio
+from sioproto.asgi import AsgiConfig
 from sioproto.engineio import CookieConfig, CorsConfig, HttpCompressionConfig
 from sioproto.engineio import ServerConfig as EngineConfig
 from sioproto.socketio import RecoveryConfig
@@ -118,6 +120,7 @@ OUR_OWN: dict[tuple[type[Any], str], str] = {
     ): "There, a function or a pattern switches it on.",
     (SocketConfig, "room_events"): "There, the adapter emits them whether anybody listens or not.",
     (EngineConfig, "stall_timeout"): OF_THE_APPLICATION,
+    **{(AsgiConfig, field.name): OF_NODE for field in dataclasses.fields(AsgiConfig)},
     **{(AppConfig, field.name): OF_THE_APPLICATION for field in dataclasses.fields(AppConfig)},
     **{
         (ConnectionConfig, name): OF_NODE
@@ -153,11 +156,12 @@ SERVER_CONFIGS = [
     ConnectionConfig,
     DeflateConfig,
     AppConfig,
+    AsgiConfig,
 ]
 CONFIGS = sorted(
     {
         getattr(module, name)
-        for module in (sioproto.engineio, sioproto.socketio, sioproto.trio)
+        for module in (sioproto.engineio, sioproto.socketio, sioproto.trio, sioproto.asgi)
         for name in module.__all__
         if name.endswith("Config")
     },

@@ -259,6 +259,7 @@ def test_ping_is_answered_without_its_data(ping: str | bytes) -> None:
 
 
 def test_ping_by_polling() -> None:
+    """EIO-HB-21."""
     _, driver = v3_driver()
     sid = driver.open_polling()
     poll = driver.poll(sid)

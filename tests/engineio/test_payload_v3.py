@@ -158,6 +158,7 @@ def test_payload_of_bytes_that_is_none(body: str, good: list[str]) -> None:
     ],
 )
 def test_what_is_skipped_or_replaced(decode: Decode, body: bytes, items: list[str]) -> None:
+    """EIO-P3-04, EIO-P3-06, EIO-P3-12, EIO-P3-13."""
     assert data_of(decode(body)) == (items, None)
 
 
