@@ -82,11 +82,12 @@ OPTIONS = [
     Option("cors credentials", CorsConfig, "credentials", False),
     Option("cors maxAge", CorsConfig, "max_age", None),
     Option("cors optionsSuccessStatus", CorsConfig, "preflight_status", 204),
-    # Constants there, fields here: SIO-OPT-12, EIO-UPS-03, EIO-CL-05, EIO-WS-05
+    # Constants there, fields here: SIO-OPT-12, EIO-UPS-03, EIO-CL-05, EIO-WS-05, EIO-SEC-12
     Option("attachments of a packet", SocketConfig, "max_attachments", 10),
     Option("noop tick while upgrading", EngineConfig, "noop_interval", 0.1),
     Option("graceful close", EngineConfig, "close_timeout", 30),
     Option("closing handshake of a WebSocket", ConnectionConfig, "close_timeout", 30),
+    Option("fragments of a message", ConnectionConfig, "max_fragments", 16_384),
     # SIO-OPT-13: without a bound there
     Option("acknowledgements that are owed", SocketConfig, "max_pending_acks", inf),
     Option("namespaces of a client", SocketConfig, "max_namespaces", inf),
@@ -94,7 +95,6 @@ OPTIONS = [
     Option("send buffer", EngineConfig, "max_buffer", inf),
     Option("events kept for recovery", RecoveryConfig, "max_log", inf),
     Option("sockets kept for recovery", RecoveryConfig, "max_sockets", inf),
-    Option("fragments of a message", ConnectionConfig, "max_fragments", inf),
     Option("JSONP", EngineConfig, "jsonp", True),
 ]
 
@@ -106,7 +106,6 @@ DEVIATIONS: dict[tuple[type[Any], str], str] = {
     (EngineConfig, "max_buffer"): UNBOUNDED,
     (RecoveryConfig, "max_log"): UNBOUNDED,
     (RecoveryConfig, "max_sockets"): UNBOUNDED,
-    (ConnectionConfig, "max_fragments"): "Fragments cost more than their bytes: EIO-SEC-12.",
     (EngineConfig, "jsonp"): "Any page may poll so: the ruling jsonp-in-revision-4.",
 }
 """Defaults that are not the reference's, and why."""
