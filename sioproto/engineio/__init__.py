@@ -1,5 +1,17 @@
 """The Engine.IO machines and codecs, revision 4."""
 
+from sioproto.engineio._client import EngineClient, EngineClientStatistics
+from sioproto.engineio._client_config import ClientConfig
+from sioproto.engineio._client_handshake import Handshake
+from sioproto.engineio._client_outputs import (
+    HttpAbort,
+    HttpRequest,
+    Opened,
+    OpenFailed,
+    PingReceived,
+    UpgradeFailed,
+    WsConnect,
+)
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
@@ -21,22 +33,33 @@ from sioproto.engineio._request import Request
 from sioproto.engineio._server import EngineServer, EngineStatistics
 
 __all__ = [
+    "ClientConfig",
     "CloseReason",
+    "EngineClient",
+    "EngineClientStatistics",
     "EngineServer",
     "EngineStatistics",
+    "Handshake",
+    "HttpAbort",
     "HttpRead",
+    "HttpRequest",
     "HttpRespond",
     "Message",
     "MessageReceived",
+    "OpenFailed",
+    "Opened",
     "Packet",
     "PacketType",
+    "PingReceived",
     "Request",
     "ServerConfig",
     "SessionClosed",
     "SessionOpened",
     "SessionUpgraded",
+    "UpgradeFailed",
     "WsAccept",
     "WsClose",
+    "WsConnect",
     "WsFrame",
     "WsReject",
     "WsSend",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
+from sioproto._errors import LocalProtocolError
+
 
 class WsFrame:
     """The payload of one outgoing WebSocket message.
@@ -129,3 +131,21 @@ def text_message(data: str, compress: bool = True) -> Message:
 def binary_message(data: bytes, compress: bool = True) -> Message:
     """A message packet that carries bytes."""
     return Message(data, compress)
+
+
+def message_of(data: str | bytes) -> Message:
+    """A message packet that carries what an application hands over.
+
+    Raises:
+        LocalProtocolError: it is neither text nor bytes, or has a lone surrogate.
+    """
+    if isinstance(data, bytes):
+        return binary_message(data)
+    if not isinstance(data, str):
+        raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
+    if not data.isascii():
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            raise LocalProtocolError("a lone surrogate cannot be sent") from None
+    return text_message(data)

@@ -13,7 +13,7 @@ from sioproto._output import Output, output
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
 from sioproto.engineio._handshake import open_message
-from sioproto.engineio._message import Message, binary_message, text_message
+from sioproto.engineio._message import Message, message_of
 from sioproto.engineio._outputs import (
     CloseReason,
     HttpRead,
@@ -226,14 +226,7 @@ class EngineServer(Generic[X]):
             ClosedError: there is no such session, or it is closing.
             LocalProtocolError: ``data`` is neither text nor bytes, or has a lone surrogate.
         """
-        if isinstance(data, str):
-            check_text(data)
-            message = text_message(data)
-        elif isinstance(data, bytes):
-            message = binary_message(data)
-        else:
-            raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
-        if not self.send_messages(sid, (message,)):
+        if not self.send_messages(sid, (message_of(data),)):
             raise ClosedError(f"session {sid} is closed")
 
     def send_messages(self, sid: str, messages: Iterable[Message]) -> bool:
@@ -492,16 +485,3 @@ def _announced_length(request: Request) -> int:
     if value is None or not value.isascii() or not value.isdigit():
         return 0
     return int(value[:20])
-
-
-def check_text(text: str) -> None:
-    """Refuse text that UTF-8 cannot carry.
-
-    Raises:
-        LocalProtocolError: there is a lone surrogate in it.
-    """
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise LocalProtocolError("a lone surrogate cannot be sent") from None
