@@ -266,7 +266,7 @@ class EngineClient:
     def buffered(self) -> int:
         """How much waits to be sent; 0 if there is no session."""
         session = self._current
-        return 0 if session is None else session.buffered
+        return 0 if session is None else session.outbox.size
 
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is wanted next. May be early, never late."""

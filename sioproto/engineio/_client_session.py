@@ -36,6 +36,7 @@ from sioproto.engineio._client_handshake import (
 )
 from sioproto.engineio._client_outputs import Opened, OpenFailed, PingReceived, UpgradeFailed
 from sioproto.engineio._message import Message
+from sioproto.engineio._outbox import MESSAGE_OVERHEAD, Outbox
 from sioproto.engineio._outputs import (
     CloseReason,
     MessageReceived,
@@ -44,15 +45,12 @@ from sioproto.engineio._outputs import (
     WsSend,
 )
 from sioproto.engineio._packet import PacketType, decode_packet
-from sioproto.engineio._payload import SEPARATOR, decode_payload, encode_payload
+from sioproto.engineio._payload import decode_payload, encode_payload
 
 CLOSE = Message("1")
 PONG = Message("3")
 PROBE = Message("2probe")
 UPGRADE = Message("5")
-
-MESSAGE_OVERHEAD = 64
-"""What each message counts for besides its content, so that empty ones are not free."""
 
 
 class State(enum.Enum):
@@ -137,8 +135,7 @@ class ClientSession:
         self.post: int | None = None
         self.ws: int | None = None
         self.candidate: Candidate | None = None
-        self.buffer: deque[Message] = deque()
-        self.buffered = 0
+        self.outbox = Outbox()
         self.dirty = False
         self.deadline = self.wake_at = inf
         self._host = host
@@ -155,7 +152,7 @@ class ClientSession:
         upgrading = ", upgrading" if self.candidate is not None else ""
         return (
             f"<ClientSession {self.sid or 'without id'} {self.state.name.lower()} "
-            f"on {self.transport}{upgrading}, {len(self.buffer)} buffered>"
+            f"on {self.transport}{upgrading}, {len(self.outbox)} buffered>"
         )
 
     # Timers
@@ -255,12 +252,11 @@ class ClientSession:
         """Queue a packet. False if the session takes none any more (EIO-CL-08)."""
         if self.state not in (State.OPENING, State.OPEN):
             return False
-        self.buffer.append(message)
-        return self._count(message)
+        self.outbox.put(message)
+        return self._check_outbox()
 
-    def _count(self, message: Message) -> bool:
-        self.buffered += message.size + MESSAGE_OVERHEAD
-        if self.buffered > self._config.max_buffer:
+    def _check_outbox(self) -> bool:
+        if self.outbox.size > self._config.max_buffer:
             error = LimitError(
                 "the server does not take what is sent", rule="EIO-CLI-06", limit="max_buffer"
             )
@@ -296,36 +292,19 @@ class ClientSession:
         if self.transport == "websocket":
             if not self._busy:
                 self._flush_websocket()
-        elif self.buffer and self.post is None and not self._pausing:
-            self.post = self._host.request(self, "POST", encode_payload(self._take_payload()))
+        elif self.outbox and self.post is None and not self._pausing:
+            assert self._handshake is not None
+            messages = self.outbox.take_payload(self._handshake.max_payload)  # EIO-CLI-06
+            self.post = self._host.request(self, "POST", encode_payload(messages))
             self._arm(Timer.POST_BY, self._host.now + self._config.post_timeout)
 
     def _flush_websocket(self) -> None:
         assert self.ws is not None
-        if self.buffer:
-            frames = [message.frame for message in self.buffer]
-            self.buffer.clear()
-            self.buffered = 0
+        if self.outbox:
             self._busy = True
-            self._host.put(WsSend(self.ws, frames))
+            self._host.put(WsSend(self.ws, self.outbox.take_frames()))
         if self.state is State.LEAVING:
             self._end()
-
-    def _take_payload(self) -> list[Message]:
-        """As many packets as the server takes in one body, and one in any case (EIO-CLI-06)."""
-        assert self._handshake is not None
-        limit = self._handshake.max_payload
-        taken: list[Message] = []
-        size = -len(SEPARATOR)
-        while self.buffer:
-            text = self.buffer[0].text
-            size += len(SEPARATOR) + (len(text) if text.isascii() else len(text.encode()))
-            if taken and limit is not None and size > limit:
-                break
-            message = self.buffer.popleft()
-            self.buffered -= message.size + MESSAGE_OVERHEAD
-            taken.append(message)
-        return taken
 
     # Polling
 
@@ -387,10 +366,10 @@ class ClientSession:
     def _post_done(self) -> None:
         self.post = None
         self._arm(Timer.POST_BY, inf)
-        if self.state is State.LEAVING and not self.buffer:
+        if self.state is State.LEAVING and not self.outbox:
             self._end()
             return
-        if self.buffer:
+        if self.outbox:
             self._mark_dirty()
         if self._pausing:
             self._try_switch()
@@ -440,7 +419,7 @@ class ClientSession:
             self.candidate.busy = False
         else:
             self._busy = False
-            if self.buffer or self.state is State.LEAVING:
+            if self.outbox or self.state is State.LEAVING:
                 self._mark_dirty()
 
     def ws_closed(self, ws: int, error: Exception | None) -> None:
@@ -489,8 +468,8 @@ class ClientSession:
         self._busy = candidate.busy
         self._host.put(SessionUpgraded(self.sid))
         self._host.runs_on("websocket")
-        self.buffer.appendleft(UPGRADE)
-        if not self._count(UPGRADE):
+        self.outbox.put_first(UPGRADE)
+        if not self._check_outbox():
             return
         for frame in candidate.early:
             if self.state is State.OPEN:
@@ -530,8 +509,8 @@ class ClientSession:
             self._restart_heartbeat()
             self._host.put(PingReceived(self.sid))
             # In front of what waits: the server's patience does not depend on how much that is.
-            self.buffer.appendleft(PONG)
-            self._count(PONG)
+            self.outbox.put_first(PONG)
+            self._check_outbox()
         elif kind is PacketType.CLOSE:
             # On WebSocket too, where the reference ignores it (EIO-CLI-12).
             self.finish(CloseReason.TRANSPORT_CLOSE, farewell=False)
@@ -574,8 +553,7 @@ class ClientSession:
         """
         if self.state not in (State.OPENING, State.OPEN):
             return
-        self.buffer.clear()
-        self.buffered = 0
+        self.outbox.clear()
         self._host.put(SessionClosed(self.sid, reason, error))
         if farewell and self.sid:
             self._part(1009 if isinstance(error, LimitError) else None)
@@ -596,8 +574,8 @@ class ClientSession:
             self.candidate = None
             self._arm(Timer.UPGRADE_BY, inf)
         if self.transport == "polling":
-            self.buffer.append(CLOSE)
-        elif self.ws is None or not (self.buffer or self._busy):
+            self.outbox.put(CLOSE)
+        elif self.ws is None or not (self.outbox or self._busy):
             self._end(code)
             return
         self._arm(Timer.CLOSE_BY, self._host.now + self._config.close_timeout)
