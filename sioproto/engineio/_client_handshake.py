@@ -104,3 +104,12 @@ def refusal_text(body: bytes) -> str | None:
     elif fields is not None or "<" in text or not text.isprintable():
         return None
     return text or None
+
+
+def because(message: str, cause: Exception) -> ConnectionFailed:
+    """An error for the application. What says it all already is passed on as it is."""
+    if isinstance(cause, ConnectionFailed):
+        return cause
+    error = ConnectionFailed(f"{message}: {cause}" if str(cause) else message)
+    error.__cause__ = cause
+    return error

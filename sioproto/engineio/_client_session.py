@@ -29,6 +29,7 @@ from sioproto._output import Output
 from sioproto.engineio._client_config import ClientConfig
 from sioproto.engineio._client_handshake import (
     Handshake,
+    because,
     explain_body,
     explain_status,
     parse_handshake,
@@ -218,7 +219,7 @@ class ClientSession:
         try:
             handshake = parse_handshake(data)
         except DecodeError as error:
-            self._fail_to_open(_because("the server opened a session in a wrong way", error))
+            self._fail_to_open(because("the server opened a session in a wrong way", error))
             return
         self.sid = handshake.sid
         self._handshake = handshake
@@ -329,7 +330,7 @@ class ClientSession:
         if failure is None:
             self._payload(body)
         elif not self.sid:
-            self._fail_to_open(_because("the session cannot be opened", failure))
+            self._fail_to_open(because("the session cannot be opened", failure))
         else:
             self.finish(CloseReason.TRANSPORT_ERROR, failure)
 
@@ -353,7 +354,7 @@ class ClientSession:
 
     def failed(self, exchange: int, error: Exception) -> None:
         """There is no response, and will be none."""
-        failure = _because("the connection failed", error)
+        failure = because("the connection failed", error)
         if exchange == self.post:
             self._post_lost(failure)
             return
@@ -430,7 +431,7 @@ class ClientSession:
         self.ws = None
         if not self.sid:
             cause = error or ConnectionFailed("the server closed the WebSocket")
-            self._fail_to_open(_because("the WebSocket cannot be opened", cause))
+            self._fail_to_open(because("the WebSocket cannot be opened", cause))
         elif self.state is State.LEAVING:
             self._end()
         elif error is not None:
@@ -522,7 +523,7 @@ class ClientSession:
         if self.sid:
             self.finish(CloseReason.PARSE_ERROR, error)
         else:
-            self._fail_to_open(_because("the answer is not from an Engine.IO server", error))
+            self._fail_to_open(because("the answer is not from an Engine.IO server", error))
 
     # The end
 
@@ -594,12 +595,3 @@ class ClientSession:
         self.ws = self.candidate = None
         self._timers = [inf] * len(Timer)
         self._host.ended(self)
-
-
-def _because(message: str, cause: Exception) -> ConnectionFailed:
-    """An error for the application. What says it all already is passed on as it is."""
-    if isinstance(cause, ConnectionFailed):
-        return cause
-    error = ConnectionFailed(f"{message}: {cause}" if str(cause) else message)
-    error.__cause__ = cause
-    return error
