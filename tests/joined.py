@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any, Protocol, TypeVar
 
+from sioproto import ClosedError
 from sioproto._output import Event, Output
 from sioproto.engineio import (
     ClientConfig,
@@ -29,6 +31,9 @@ from sioproto.engineio import (
     WsReject,
     WsSend,
 )
+from sioproto.socketio import ClientConfig as SocketConfig
+from sioproto.socketio import ConnectRequested, SocketClient, SocketServer
+from sioproto.socketio import ServerConfig as SocketServerConfig
 from tests.harness import Core, counter
 
 T = TypeVar("T", bound=Event)
@@ -114,9 +119,9 @@ class Joined:
         return [self.client] if self.server is None else [self.client, self.server]
 
     def _next(self) -> float | None:
-        times = [deadline for core in self._cores() if (deadline := core.next_deadline())]
+        times: list[float | None] = [core.next_deadline() for core in self._cores()]
         times += [entry[0] for entry in self._calendar[:1]]
-        return min(times, default=None)
+        return min((time for time in times if time is not None), default=None)
 
     def drain(self) -> None:
         """Carry out what both machines ask for."""
@@ -332,6 +337,51 @@ def joined_engines(
     client = engine_client(**config)
     core: EngineServer[str] = EngineServer(ServerConfig(**(server or {})), new_sid=counter("E"))
     return client, core, Joined(client, core)
+
+
+def joined_sockets(
+    *namespaces: str,
+    server: dict[str, Any] | None = None,
+    engine: dict[str, Any] | None = None,
+    server_engine: dict[str, Any] | None = None,
+    random: Callable[[], float] = lambda: 0.5,
+    **config: Any,
+) -> tuple[SocketClient, SocketServer[str], Joined]:
+    """A Socket.IO machine on each side. The server accepts every socket at once."""
+    client = SocketClient(engine_client(**(engine or {})), SocketConfig(**config), random=random)
+    core: SocketServer[str] = SocketServer(
+        EngineServer(ServerConfig(**(server_engine or {})), new_sid=counter("E")),
+        SocketServerConfig(**(server or {})),
+        new_id=counter("S"),
+        wall_clock=lambda: 1_700_000_000.5,
+    )
+    for name in namespaces:
+        core.of(name)
+    joined = Joined(client, core)
+
+    def on_server_event(event: Event) -> None:
+        if isinstance(event, ConnectRequested):
+            with suppress(ClosedError):
+                core.accept(event.socket)
+
+    joined.on_server_event = on_server_event
+    return client, core, joined
+
+
+def scripted_socket(**config: Any) -> tuple[SocketClient, Joined, Callable[..., None]]:
+    """A Socket.IO client whose session is open on WebSocket, and what lets the server speak."""
+    client = SocketClient(
+        engine_client(transports=("websocket",)), SocketConfig(**config), random=lambda: 0.5
+    )
+    joined = Joined(client, None)
+    joined.on_connect = lambda connect: True
+
+    def say(*frames: str | bytes) -> None:
+        for frame in frames:
+            joined.frame(joined.connects[-1].ws, frame)
+        joined.run(0.02)
+
+    return client, joined, say
 
 
 def scripted(**config: Any) -> tuple[EngineClient, Joined]:

@@ -12,6 +12,25 @@ from sioproto.socketio._adapter import (
     Target,
 )
 from sioproto.socketio._broadcast import BroadcastOperator
+from sioproto.socketio._client import SocketClient, SocketClientStatistics
+from sioproto.socketio._client_config import ClientConfig
+from sioproto.socketio._client_outputs import (
+    AuthRequested,
+    ClientAckFailed,
+    ClientAckReceived,
+    ClientConnected,
+    ClientConnectFailed,
+    ClientDisconnected,
+    ClientEventReceived,
+    ManagerClosed,
+    ManagerOpened,
+    ManagerOpenFailed,
+    ReconnectAttempted,
+    ReconnectFailed,
+    ReconnectScheduled,
+)
+from sioproto.socketio._client_reasons import ClientDisconnectReason
+from sioproto.socketio._client_socket import ClientSocket, VolatileClientSocket
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
@@ -55,10 +74,20 @@ __all__ = [
     "AckReceived",
     "Adapter",
     "AdapterFactory",
+    "AuthRequested",
     "Broadcast",
     "BroadcastAcked",
     "BroadcastAnswers",
     "BroadcastOperator",
+    "ClientAckFailed",
+    "ClientAckReceived",
+    "ClientConfig",
+    "ClientConnectFailed",
+    "ClientConnected",
+    "ClientDisconnectReason",
+    "ClientDisconnected",
+    "ClientEventReceived",
+    "ClientSocket",
     "ConnectAbandoned",
     "ConnectRequested",
     "Connected",
@@ -72,11 +101,17 @@ __all__ = [
     "Handshake",
     "KeptSocket",
     "LocalAdapter",
+    "ManagerClosed",
+    "ManagerOpenFailed",
+    "ManagerOpened",
     "Namespace",
     "NamespaceRequest",
     "NamespaceRequested",
     "Packet",
     "PacketType",
+    "ReconnectAttempted",
+    "ReconnectFailed",
+    "ReconnectScheduled",
     "RecoveringAdapter",
     "RecoveryConfig",
     "Reply",
@@ -90,8 +125,11 @@ __all__ = [
     "ServerEventReceived",
     "ServersAnswered",
     "Socket",
+    "SocketClient",
+    "SocketClientStatistics",
     "SocketServer",
     "SocketStatistics",
     "Target",
+    "VolatileClientSocket",
     "encode_packet",
 ]
