@@ -33,7 +33,7 @@ from sioproto.socketio import ServerConfig as SocketConfig
 T = TypeVar("T", bound=Event)
 
 PROGRAMS = int(os.environ.get("SIOPROTO_EXAMPLES", "200"))
-"""So many programs each state machine of tests/property runs."""
+"""So many examples each property of tests/property runs."""
 
 
 class Core(Protocol):
@@ -78,6 +78,7 @@ class Driver:
         self.answers: dict[str, HttpRespond[str]] = {}
         self.frames: dict[str, list[str | bytes]] = {}
         self.close_codes: dict[str, int | None] = {}
+        self.accepted: dict[str, WsAccept[str]] = {}
         self.rejected: dict[str, WsReject[str]] = {}
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda event: None
@@ -88,14 +89,16 @@ class Driver:
 
     # The contract
 
-    def drain(self) -> list[Output]:
-        """Drain the core, holding each effect against the contract."""
+    def drain(self, until: type[Event] | None = None) -> list[Output]:
+        """Drain the core, or up to an event, holding each effect against the contract."""
         outputs: list[Output] = []
         for out in self.core.outputs():
             outputs.append(out)
             if isinstance(out, Event):
                 self.events.append(out)
                 self.on_event(out)
+                if type(out) is until:
+                    break
             else:
                 self._effect(out)
         return outputs
@@ -113,6 +116,7 @@ class Driver:
                 self.answers[x] = out
             case WsAccept(ws=w):
                 self._connecting.remove(w)
+                self.accepted[w] = out
                 self.frames[w] = []
                 self.in_flight[w] = False
             case WsReject(ws=w):

@@ -28,10 +28,30 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (ROOT / path.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("name", ["limits", "recovery"])
+@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "recovery"])
 def test_programs_run(name: str) -> None:
+    names: dict[str, Any] = {}
     for program in re.findall(r"```python\n(.*?)```", read(Path(f"docs/{name}.md")), re.DOTALL):
-        exec(compile(program, f"docs/{name}.md", "exec"), {})
+        exec(compile(program, f"docs/{name}.md", "exec"), names)
+
+
+@pytest.mark.parametrize(
+    ("config", "title"),
+    [
+        (sioproto.engineio.CorsConfig, "field"),
+        (sioproto.engineio.HttpCompressionConfig, "`HttpCompressionConfig`"),
+        (sioproto.trio.DeflateConfig, "`DeflateConfig`"),
+    ],
+)
+def test_tables_of_configurations_are_complete(config: type[Any], title: str) -> None:
+    table = read(Path("docs/http.md")).partition(f"| {title} | default |")[2].partition("\n\n")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| `?([^|`]*)`? \|", table, re.MULTILINE))
+    assert list(told) == [field.name for field in fields(config)]
+    for field in fields(config):
+        if isinstance(field.default, tuple):
+            assert told[field.name] == (", ".join(field.default) or "none")
+        else:
+            assert told[field.name].strip('"') == str(field.default)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -63,12 +63,15 @@ def imports_of(path: Path, source: str) -> list[str]:
 
 CORE, ENGINE, SOCKET = "sioproto", "sioproto.engineio", "sioproto.socketio"
 APP, TRIO = "sioproto._app", "sioproto.trio"
+TESTING, TESTING_TRIO = "sioproto.testing", "sioproto.testing.trio"
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     CORE: ({CORE}, set()),
     ENGINE: ({CORE, ENGINE}, set()),
     SOCKET: ({CORE, ENGINE, SOCKET}, set()),
     APP: ({CORE, ENGINE, SOCKET, APP}, set()),
     TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO}, {"trio", "h11", "wsproto"}),
+    TESTING: ({CORE, ENGINE, SOCKET, TESTING}, set()),
+    TESTING_TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO, TESTING, TESTING_TRIO}, {"trio"}),
 }
 # The suite speaks raw bytes, so that a bug of the library cannot vouch for itself. It meets the
 # library only where it runs or breaks the library's own server.
@@ -77,7 +80,10 @@ SUITE_MEETS_LIBRARY = ("sioproto_conformance._fixture", "sioproto_conformance.br
 
 def layer_of(name: str) -> str:
     """The layer to which a name of the library belongs, e.g. that of ``sioproto.trio._http``."""
-    first_two = ".".join(name.split(".")[:2])
+    parts = name.split(".")
+    if ".".join(parts[:3]) in LAYERS:
+        return ".".join(parts[:3])
+    first_two = ".".join(parts[:2])
     return first_two if first_two in LAYERS or is_package(first_two) else CORE
 
 
@@ -141,6 +147,11 @@ def test_suite_does_not_import_what_it_judges(path: Path) -> None:
         ("sioproto/_app/_server.py", "from sioproto.trio import Server"),
         ("sioproto/trio/_http.py", "import anyio"),
         ("sioproto/trio/_http.py", "import sioproto_conformance"),
+        ("sioproto/trio/_http.py", "from sioproto.testing.trio import serving"),
+        ("sioproto/testing/__init__.py", "import trio"),
+        ("sioproto/testing/_pair.py", "from sioproto.testing.trio import serving"),
+        ("sioproto/testing/trio/_client.py", "import hypothesis"),
+        ("sioproto/testing/trio/_client.py", "import h11"),
     ],
 )
 def test_import_rule_sees(path: str, source: str) -> None:
@@ -150,6 +161,8 @@ def test_import_rule_sees(path: str, source: str) -> None:
 def test_import_rule_lets_pass() -> None:
     source = "import json, trio.abc, h11\nfrom .._app import Server\nfrom . import _http"
     assert wrong_imports(Path("sioproto/trio/_server.py"), source) == []
+    source = "import trio.testing\nfrom sioproto.trio import Server\nfrom .. import x"
+    assert wrong_imports(Path("sioproto/testing/trio/_client.py"), source) == []
     assert wrong_imports(Path("sioproto/socketio/_server.py"), "from ..engineio import *") == []
 
 
@@ -199,6 +212,7 @@ PURE_MODULES = {
     "types",
     "typing",
     "urllib.parse",
+    "zlib",
 }
 IMPURE_CALLS = {"__import__", "eval", "exec", "input", "open", "print"}
 CLOCK_METHODS = {"now", "today", "utcnow"}
@@ -311,7 +325,7 @@ def test_runtime_rule_sees() -> None:
 
 # Names: what is public says so
 
-PUBLIC_MODULES = {"sioproto.testing.strategies", "sioproto.testing.trio"}
+PUBLIC_MODULES = {"sioproto.testing.strategies"}
 
 
 def is_public(module: str) -> bool:

@@ -131,6 +131,22 @@ def test_core_needs_the_standard_library_alone(bare: Environment) -> None:
     assert bare.run(code) == "[]"
 
 
+def test_the_package_for_tests_needs_nothing_by_itself(bare: Environment) -> None:
+    assert bare.run("import sioproto.testing\n" + FOREIGN_MODULES) == "[]"
+
+
+def test_the_test_client_needs_trio_and_no_more() -> None:
+    """Not the extra ``testing``. What ``trio.testing`` imports is trio's business."""
+    code = (
+        "import sioproto.trio, trio.testing, sys; before = set(sys.modules)\n"
+        "import sioproto.testing.trio\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(new - set(sys.stdlib_module_names)))\n"
+        "print('hypothesis' in sys.modules)"
+    )
+    assert output_of([sys.executable, "-c", code]).splitlines() == ["['sioproto']", "False"]
+
+
 def test_installed_version_is_the_one_of_the_source(bare: Environment) -> None:
     code = (
         "import importlib.metadata, sioproto\n"

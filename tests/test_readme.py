@@ -53,6 +53,15 @@ async def test_server_example_serves() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_the_test_passes() -> None:
+    """The one for the server example."""
+    names: dict[str, Any] = {}
+    for beginning in ("import sioproto.trio", "from sioproto.testing.trio"):
+        (code,) = re.findall(rf"```python\n({beginning}.*?)(?:\ntrio\.run.*?)?```", README, re.S)
+        exec(compile(code, "README.md", "exec"), names)
+    await names["test_chat"](None)
+
+
 def test_links_lead_somewhere() -> None:
     targets = re.findall(r"\]\((?!https:)([^)#]+)\)", README)
     assert "CONTRIBUTING.md" in targets

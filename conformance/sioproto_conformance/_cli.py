@@ -346,6 +346,9 @@ def _fail(message: str, code: int) -> NoReturn:
     help="Names with commas between them.",
 )
 @click.option("--recovery", is_flag=True, help="Recover the state of connections.")
+@click.option("--cors", metavar="ORIGIN", help="Allow pages of this origin, * for all.")
+@click.option("--cookie", is_flag=True, help="Set a session cookie.")
+@click.option("--deflate", is_flag=True, help="Compress WebSocket messages.")
 @click.option("--eio3", is_flag=True, help="Serve revision 3 of Engine.IO too.")
 @click.option("--jsonp", is_flag=True, help="Serve polling by JSONP too.")
 @click.option("--broken", metavar="NAME", help="Break the server first, to test the suite.")

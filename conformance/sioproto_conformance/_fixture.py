@@ -9,10 +9,18 @@ from typing import Any
 
 import trio
 
+from sioproto.engineio import CookieConfig, CorsConfig
 from sioproto.engineio import ServerConfig as EngineConfig
 from sioproto.socketio import RecoveryConfig
 from sioproto.socketio import ServerConfig as SocketConfig
-from sioproto.trio import EngineServer, Server, Session, Socket
+from sioproto.trio import (
+    ConnectionConfig,
+    DeflateConfig,
+    EngineServer,
+    Server,
+    Session,
+    Socket,
+)
 from sioproto.trio import serve as serve_on_trio
 
 
@@ -26,6 +34,9 @@ class Settings:
     max_payload: int = 1_000_000
     transports: tuple[str, ...] = ("polling", "websocket")
     recovery: bool = False
+    cors: str | None = None
+    cookie: bool = False
+    deflate: bool = False
     eio3: bool = False
     jsonp: bool = False
 
@@ -59,15 +70,18 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
         connect_timeout=SocketConfig().connect_timeout,
     )
     # Made before anything is served, so that nonsense is refused before anything is said.
-    trio.run(_serve, [applications(fast), applications(slow)], port)
+    connections = ConnectionConfig(per_message_deflate=DeflateConfig() if fast.deflate else None)
+    trio.run(_serve, [applications(fast), applications(slow)], connections, port)
 
 
-async def _serve(endpoints: list[tuple[EngineServer, Server]], port: int) -> None:
+async def _serve(
+    endpoints: list[tuple[EngineServer, Server]], config: ConnectionConfig, port: int
+) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
         urls = []
         for applications_here, port_here in zip(endpoints, (port, 0), strict=True):
-            addresses = await nursery.start(_serve_one, applications_here, port_here)
+            addresses = await nursery.start(_serve_one, applications_here, config, port_here)
             host, bound = addresses[0]
             urls.append(f"http://{host}:{bound}")
         print(json.dumps({"url": urls[0], "slow_url": urls[1]}), flush=True)
@@ -75,11 +89,12 @@ async def _serve(endpoints: list[tuple[EngineServer, Server]], port: int) -> Non
 
 async def _serve_one(
     applications_here: tuple[EngineServer, Server],
+    config: ConnectionConfig,
     port: int,
     *,
     task_status: trio.TaskStatus[list[tuple[str, int]]],
 ) -> None:
-    await serve_on_trio(*applications_here, port=port, task_status=task_status)
+    await serve_on_trio(*applications_here, port=port, config=config, task_status=task_status)
 
 
 async def _end_on_signal(scope: trio.CancelScope) -> None:
@@ -96,6 +111,8 @@ def applications(settings: Settings) -> tuple[EngineServer, Server]:
         ping_timeout=settings.ping_timeout,
         max_payload=settings.max_payload,
         transports=settings.transports,
+        cors=None if settings.cors is None else CorsConfig(origin=settings.cors),
+        cookie=CookieConfig() if settings.cookie else None,
         allow_eio3=settings.eio3,
         jsonp=settings.jsonp,
     )

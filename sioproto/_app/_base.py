@@ -14,7 +14,7 @@ from sioproto._app._config import AppConfig
 from sioproto._app._runtime import Event, Runtime
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto._output import Output
-from sioproto.engineio import EngineServer, Request
+from sioproto.engineio import EngineServer, HookFailed, Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,6 +153,10 @@ class Application(ABC):
         if self._error_hook is None:
             raise error
         await invoke(self._error_hook, error, owner)
+
+    def hook_failed(self, out: HookFailed) -> None:
+        """A function for the headers of answers raised: as bad as if a handler had."""
+        self.runtime.spawn(self.failed, out.error, None)
 
     def enter_backlog(self, sid: str) -> Backlog:
         """The backlog of a client, for one more task."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sioproto._app._backlog import Backlog
@@ -13,8 +14,10 @@ from sioproto._errors import ClosedError, LimitError
 from sioproto.engineio import (
     CloseReason,
     EngineStatistics,
+    HookFailed,
     MessageReceived,
     Request,
+    ResponseHeaders,
     ServerConfig,
     SessionClosed,
     SessionOpened,
@@ -73,14 +76,14 @@ class Session:
             raise StopAsyncIteration
         return data
 
-    def send(self, data: str | bytes) -> None:
-        """Send a message.
+    def send(self, data: str | bytes, *, compress: bool = True) -> None:
+        """Send a message, which may be compressed, or not, if the connection can.
 
         Raises:
             ClosedError: the session is closed or closing.
             LocalProtocolError: neither text nor bytes, or text with a lone surrogate.
         """
-        self._app.core.send(self.sid, data)
+        self._app.core.send(self.sid, data, compress=compress)
 
     async def drain(self) -> None:
         """Wait until all that was sent has been handed to the transport.
@@ -109,6 +112,8 @@ class EngineApplication(Application):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add.
     """
 
     core: EngineCore[Any]
@@ -120,17 +125,30 @@ class EngineApplication(Application):
         config: ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[Request], object] | None = None,
+        response_headers: ResponseHeaders | None = None,
     ) -> None:
         super().__init__(app)
-        self.core = EngineCore(config, new_sid=new_id, wake=self._wake, allow_request=allow_request)
+        self.core = EngineCore(
+            config,
+            new_sid=new_id,
+            wake=self._wake,
+            allow_request=allow_request,
+            response_headers=response_headers,
+        )
         self._handler = handler
         self._sessions: dict[str, Session] = {}
         self.handlers = {
             SessionOpened: self._opened,
             MessageReceived: self._message_received,
             SessionUpgraded: _nothing,
+            HookFailed: self.hook_failed,
             SessionClosed: self._closed,
         }
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The sessions that are not closed by id, in order of opening. A live view."""
+        return MappingProxyType(self._sessions)
 
     def statistics(self) -> EngineStatistics:
         """Count what is held. Takes time in proportion to the number of sessions."""

@@ -61,6 +61,8 @@ class SocketApplication(Application, Audience):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add.
         adapter: makes the adapter of each namespace, for a cluster of servers: see
             :class:`sioproto.socketio.Adapter`.
     """
@@ -74,6 +76,7 @@ class SocketApplication(Application, Audience):
         config: socketio.ServerConfig | None = None,
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
+        response_headers: engineio.ResponseHeaders | None = None,
         adapter: socketio.AdapterFactory | None = None,
     ) -> None:
         super().__init__(app)
@@ -83,6 +86,7 @@ class SocketApplication(Application, Audience):
                 new_sid=new_id,
                 wake=self._wake,
                 allow_request=allow_request,
+                response_headers=response_headers,
             ),
             replace(config or socketio.ServerConfig(), dynamic_namespaces=True),
             new_id=new_id,
@@ -97,6 +101,7 @@ class SocketApplication(Application, Audience):
         self._root = self.of("/")
         self.handlers = {
             engineio.SessionUpgraded: _nothing,
+            engineio.HookFailed: self.hook_failed,
             NamespaceRequested: self._namespace_requested,
             ConnectRequested: self._connect_requested,
             ConnectAbandoned: self._connect_abandoned,
@@ -112,7 +117,7 @@ class SocketApplication(Application, Audience):
             RoomLeft: lambda out: self._room_changed("leave", out.namespace, out.room, out.id),
             RoomDeleted: lambda out: self._room_changed("delete", out.namespace, out.room),
             Disconnecting: self._disconnecting,
-            Disconnected: _nothing,  # the rooms are empty once the handlers are told
+            Disconnected: self._disconnected,
         }
 
     # What users call
@@ -213,6 +218,16 @@ class SocketApplication(Application, Audience):
         """End the connection of a client, with all its sockets."""
         socket.connection.fail(reason, error, self.now())
 
+    def namespace_left(self, core: CoreNamespace) -> None:
+        """A socket has left a namespace, or was not let in: the core may have removed it."""
+        namespace = self._namespaces.get(core.name)
+        if namespace is None or namespace._core is not core or core.name in self.core.namespaces:
+            return
+        del self._namespaces[core.name]
+        for parent in self._parents:
+            if parent.children.get(core.name) is namespace:
+                del parent.children[core.name]
+
     async def acknowledged_by_all(self, namespace: CoreNamespace, id: int) -> BroadcastAcked:
         """Wait until a broadcast has been acknowledged, or will not be."""
         return await wait_for(self._broadcasts, (namespace, id), self.runtime)
@@ -246,6 +261,15 @@ class SocketApplication(Application, Audience):
                 self._grant(request, parent)
         if failure is not None:
             await self.failed(failure, None)
+
+    def _namespace_of(self, core: CoreNamespace) -> Namespace:
+        """Where somebody wants to join, though it may be gone by now, and the client with it."""
+        namespace = self._namespaces.get(core.name)
+        if namespace is None or namespace._core is not core:
+            namespace = Namespace(core, self)
+            if self.core.namespaces.get(core.name) is core:
+                self._namespaces[core.name] = namespace
+        return namespace
 
     def _grant(self, request: NamespaceRequest, parent: ParentNamespace) -> None:
         self.core.grant(request)
@@ -283,12 +307,12 @@ class SocketApplication(Application, Audience):
         socket = out.socket
         assert isinstance(socket, Socket)
         socket._attach(self, self.enter_backlog(socket.sid))
-        namespace = self.of(socket.namespace.name)
-        self.runtime.spawn(serve_socket, self, namespace, socket)
+        self.runtime.spawn(serve_socket, self, self._namespace_of(socket.namespace), socket)
 
     def _connect_abandoned(self, out: ConnectAbandoned) -> None:
         assert isinstance(out.socket, Socket)
         out.socket._abandoned()
+        self.namespace_left(out.socket.namespace)
 
     def _event_received(self, out: EventReceived) -> None:
         socket = out.socket
@@ -315,6 +339,9 @@ class SocketApplication(Application, Audience):
         out.socket._leaving(out)
         if out.reason not in _NAMESPACE_ONLY:
             out.socket._backlog.close()
+
+    def _disconnected(self, out: Disconnected) -> None:
+        self.namespace_left(out.socket.namespace)  # the handlers are told by the socket's task
 
 
 def _matcher(pattern: re.Pattern[str]) -> Callable[[str, Mapping[str, Any]], bool]:

@@ -84,6 +84,7 @@ async def _refuse_late(app: SocketApplication, socket: Socket) -> None:
 def _reject(app: SocketApplication, socket: Socket, message: str, data: Any) -> None:
     with suppress(ClosedError):  # the client has gone meanwhile
         app.core.reject(socket, message, data)
+        app.namespace_left(socket.namespace)
 
 
 async def _guard(

@@ -1,5 +1,6 @@
 """The Engine.IO machines and codecs, revision 4."""
 
+from sioproto.engineio._answers import ResponseHeaders
 from sioproto.engineio._client import EngineClient, EngineClientStatistics
 from sioproto.engineio._client_config import ClientConfig
 from sioproto.engineio._client_handshake import Handshake
@@ -12,10 +13,14 @@ from sioproto.engineio._client_outputs import (
     UpgradeFailed,
     WsConnect,
 )
+from sioproto.engineio._compression import HttpCompressionConfig
 from sioproto.engineio._config import ServerConfig
+from sioproto.engineio._cookie import CookieConfig
+from sioproto.engineio._cors import CorsConfig
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
+    HookFailed,
     HttpRead,
     HttpRespond,
     MessageReceived,
@@ -35,12 +40,16 @@ from sioproto.engineio._server import EngineServer, EngineStatistics
 __all__ = [
     "ClientConfig",
     "CloseReason",
+    "CookieConfig",
+    "CorsConfig",
     "EngineClient",
     "EngineClientStatistics",
     "EngineServer",
     "EngineStatistics",
     "Handshake",
+    "HookFailed",
     "HttpAbort",
+    "HttpCompressionConfig",
     "HttpRead",
     "HttpRequest",
     "HttpRespond",
@@ -52,6 +61,7 @@ __all__ = [
     "PacketType",
     "PingReceived",
     "Request",
+    "ResponseHeaders",
     "ServerConfig",
     "SessionClosed",
     "SessionOpened",

@@ -13,7 +13,7 @@ from sioproto._output import Output, output
 from sioproto.engineio._client_config import ClientConfig, Pairs
 from sioproto.engineio._client_outputs import HttpAbort, HttpRequest, WsConnect
 from sioproto.engineio._client_session import ClientSession, State
-from sioproto.engineio._cookies import Cookies
+from sioproto.engineio._cookie_jar import Cookies
 from sioproto.engineio._message import Message, message_of
 from sioproto.engineio._outputs import CloseReason, WsClose
 

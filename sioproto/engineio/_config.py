@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from sioproto._config import check_config, check_seconds, is_count
+from sioproto.engineio._compression import HttpCompressionConfig
+from sioproto.engineio._cookie import CookieConfig
+from sioproto.engineio._cors import CorsConfig
 
 TRANSPORTS = ("polling", "websocket")
 
@@ -49,6 +53,14 @@ class ServerConfig:
     """Most bytes in a request body or WebSocket message from the peer (EIO-POLL-10, EIO-WS-08)."""
     max_buffer: int = 16_000_000
     """Most characters and bytes that wait for a peer to fetch them; past it the session closes."""
+    initial_packet: str | bytes | None = None
+    """A message that every new session gets along with its handshake (EIO-HS-10)."""
+    cors: CorsConfig | None = None
+    """Which pages of other origins may read the answers; None for none (EIO-CORS-01)."""
+    cookie: CookieConfig | None = None
+    """A cookie with the session id; None for none (EIO-HDR-06)."""
+    http_compression: HttpCompressionConfig | None = field(default_factory=HttpCompressionConfig)
+    """Which answers to polls are compressed; None for none (EIO-HC-01)."""
 
     def __post_init__(self) -> None:
         check_seconds(
@@ -74,4 +86,20 @@ class ServerConfig:
             jsonp=(isinstance(self.jsonp, bool), "True or False"),
             max_payload=(is_count(self.max_payload), "a positive number of bytes"),
             max_buffer=(is_count(self.max_buffer), "a positive number of characters and bytes"),
+            initial_packet=(
+                self.initial_packet is None or _is_message(self.initial_packet),
+                "None, text without lone surrogates, or bytes",
+            ),
+            cors=(isinstance(self.cors, CorsConfig | None), "None or a CorsConfig"),
+            cookie=(isinstance(self.cookie, CookieConfig | None), "None or a CookieConfig"),
+            http_compression=(
+                isinstance(self.http_compression, HttpCompressionConfig | None),
+                "None or an HttpCompressionConfig",
+            ),
         )
+
+
+def _is_message(value: object) -> bool:
+    if isinstance(value, str):
+        return not re.search("[\ud800-\udfff]", value)
+    return isinstance(value, bytes)

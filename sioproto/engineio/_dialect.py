@@ -114,8 +114,8 @@ def _in_jsonp(dialect: Dialect, callback: str) -> Dialect:
 
 
 def revision_of(query: Mapping[str, str]) -> int | None:
-    """The revision that a request asks for; 3 if it names none (EIO-QP-02). None if unknown."""
-    return _REVISIONS.get(query.get("EIO", "3"))
+    """The revision that a request asks for. None if it names none, or none that there is."""
+    return _REVISIONS.get(query.get("EIO", ""))
 
 
 _REVISIONS = {"3": 3, "4": 4}
@@ -155,7 +155,7 @@ def _wrong_revision(refusal: Refusal, query: Mapping[str, str], spoken: str) -> 
     """Say which revisions do not fit. Nothing of the query is repeated but a small number."""
     named = query.get("EIO")
     if named is None:
-        asked = "revision 3, which is what no EIO means"
+        asked = "none, for it has no EIO"
     elif named.isascii() and named.isdigit() and len(named) <= 3:
         asked = f"revision {named}"
     else:

@@ -1,11 +1,22 @@
-"""The open packet."""
+"""The open packet, and what comes along with it."""
 
 from __future__ import annotations
 
 import json
 
 from sioproto.engineio._config import ServerConfig
-from sioproto.engineio._message import Message
+from sioproto.engineio._message import Message, binary_message, text_message
+
+
+def first_messages(sid: str, upgrades: tuple[str, ...], config: ServerConfig) -> list[Message]:
+    """Build what a new session is told before anything else (EIO-HS-10)."""
+    messages = [open_message(sid, upgrades, config)]
+    initial = config.initial_packet
+    if isinstance(initial, str):
+        messages.append(text_message(initial))
+    elif initial is not None:
+        messages.append(binary_message(initial))
+    return messages
 
 
 def open_message(sid: str, upgrades: tuple[str, ...], config: ServerConfig) -> Message:

@@ -133,14 +133,14 @@ def binary_message(data: bytes, compress: bool = True) -> Message:
     return Message(data, compress)
 
 
-def message_of(data: str | bytes) -> Message:
+def message_of(data: str | bytes, compress: bool = True) -> Message:
     """A message packet that carries what an application hands over.
 
     Raises:
         LocalProtocolError: it is neither text nor bytes, or has a lone surrogate.
     """
     if isinstance(data, bytes):
-        return binary_message(data)
+        return binary_message(data, compress)
     if not isinstance(data, str):
         raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
     if not data.isascii():
@@ -148,4 +148,4 @@ def message_of(data: str | bytes) -> Message:
             data.encode()
         except UnicodeEncodeError:
             raise LocalProtocolError("a lone surrogate cannot be sent") from None
-    return text_message(data)
+    return text_message(data, compress)

@@ -137,6 +137,17 @@ class SessionUpgraded(Event):
 
 
 @output
+class HookFailed(Event):
+    """A function that the application gave for the headers of answers raised an exception.
+
+    The answer to ``request`` went out without what the function would have added.
+    """
+
+    request: Request
+    error: Exception
+
+
+@output
 class SessionClosed(Event):
     """A session ended. The last event about ``sid``."""
 

@@ -13,15 +13,14 @@ from sioproto._errors import DecodeError
 from sioproto.engineio._message import Message
 from sioproto.engineio._packet import Packet, decode_packet_v3
 
-MAX_DIGITS = 10
-"""A length of more digits is refused before it becomes a number."""
+_TEXT, _BINARY = 0, 1
 
-_TEXT, _BINARY, _END_OF_LENGTH = 0, 1, 255
-
-_HEADER = re.compile(rb"((?:[0-9]\x00){1,%d}):\x00" % MAX_DIGITS)  # in UTF-16
-_BINARY_HEADER = re.compile(rb"([\x00\x01])([\x00-\x09]{1,%d})\xff" % MAX_DIGITS)
+# A length of more than ten digits is refused before it becomes a number.
+_HEADER = re.compile(r"([0-9]{1,10}):")
+_BINARY_HEADER = re.compile(rb"([\x00\x01])([\x00-\x09]{1,10})\xff")
 _ASCII_OF_DIGIT = bytes(range(0x30, 0x3A)) + bytes(246)
 _DIGIT_OF_ASCII = bytes(0x30) + bytes(range(10)) + bytes(198)
+_BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -59,24 +58,39 @@ def decode_payload_v3(body: bytes) -> Iterator[Packet]:
         DecodeError: while iterating, at the first element that cannot be decoded. An empty body is
             one (EIO-P3-05).
     """
-    data = body.decode(errors="replace").encode("utf-16-le")
+    text = body.decode(errors="replace")
+    units = _BEYOND_BASIC_PLANE.sub(_split, text)  # one character for each code unit
+    split = len(units) != len(text)
     position = 0
-    while position < len(data) or not data:
-        header = _HEADER.match(data, position)
+    while position < len(units) or not units:
+        header = _HEADER.match(units, position)
         if header is None:
             raise DecodeError("a packet without its length", rule="EIO-P3-05")
         start = header.end()
-        position = start + 2 * int(header[1][::2])
-        if position > len(data):
+        position = start + int(header[1])
+        if position > len(units):
             raise DecodeError("a length beyond the end of the payload", rule="EIO-P3-05")
         if position == start:
             continue
-        try:
-            text = data[start:position].decode("utf-16-le")
-        except UnicodeDecodeError:
-            raise DecodeError("a length that ends inside a character", rule="EIO-P3-02") from None
-        if (packet := decode_packet_v3(text)) is not None:
+        frame = units[start:position]
+        if split:
+            frame = _join(frame)
+        if (packet := decode_packet_v3(frame)) is not None:
             yield packet
+
+
+def _split(character: re.Match[str]) -> str:
+    code = ord(character[0]) - 0x10000
+    return chr(0xD800 + (code >> 10)) + chr(0xDC00 + (code & 0x3FF))
+
+
+def _join(units: str) -> str:
+    if units.isascii():
+        return units
+    try:
+        return units.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise DecodeError("a length that ends inside a character", rule="EIO-P3-02") from None
 
 
 def decode_binary_payload_v3(body: bytes) -> Iterator[Packet]:

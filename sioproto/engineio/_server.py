@@ -10,12 +10,15 @@ from typing import Generic
 from sioproto._deadlines import Deadlines
 from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalProtocolError
 from sioproto._output import Output, output
+from sioproto.engineio._answers import Answers, ResponseHeaders
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
-from sioproto.engineio._handshake import open_message
+from sioproto.engineio._handshake import first_messages
+from sioproto.engineio._headers import Headers, is_value
 from sioproto.engineio._message import Message, message_of
 from sioproto.engineio._outputs import (
     CloseReason,
+    HookFailed,
     HttpRead,
     HttpRespond,
     SessionOpened,
@@ -33,7 +36,7 @@ from sioproto.engineio._request import (
     Request,
     parse_query,
 )
-from sioproto.engineio._session import Headers, Session
+from sioproto.engineio._session import Session
 
 JSON_HEADERS = (("content-type", "application/json"),)
 TEXT_HEADERS = (("content-type", "text/html"),)
@@ -74,6 +77,9 @@ class EngineServer(Generic[X]):
             until the next drain.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07).
+        response_headers: called for each answer that is no error, 101 included, with the request
+            and with whether the answer opens a session; returns headers to add (EIO-HDR-04). What
+            it raises becomes ``HookFailed``, and the answer goes out without them.
     """
 
     def __init__(
@@ -83,14 +89,17 @@ class EngineServer(Generic[X]):
         new_sid: Callable[[], str],
         wake: Callable[[], None] | None = None,
         allow_request: Callable[[Request], object] | None = None,
+        response_headers: ResponseHeaders | None = None,
     ) -> None:
         self.config = config or ServerConfig()
+        self._answers = Answers(self.config, response_headers, self._hook_failed)
         self._new_sid = new_sid
         self._allow_request = allow_request
         self._wake = wake
         self._awake = False
         self._now = -inf
         self._sessions: dict[str, Session[X]] = {}
+        self._requests: dict[X, Request] = {}  # not answered yet
         self._exchanges: dict[X, Session[X]] = {}
         self._websockets: dict[X, Session[X] | None] = {}  # None: closed by us, not yet retired
         self._dirty: list[Session[X]] = []
@@ -106,9 +115,14 @@ class EngineServer(Generic[X]):
         Raises:
             LocalProtocolError: ``exchange`` is in use.
         """
-        if exchange in self._exchanges:
+        if exchange in self._requests:
             raise LocalProtocolError(f"http_request: exchange {exchange!r} is not answered yet")
         now = self._fact(now)
+        preflight = self._answers.preflight(request)
+        if preflight is not None:
+            self.put(HttpRespond(exchange, *preflight, b""))
+            return
+        self._requests[exchange] = request
         query, refusal = self._check(request, upgrade=False)
         if refusal is not None:
             self.refuse(exchange, refusal)
@@ -147,6 +161,7 @@ class EngineServer(Generic[X]):
     def http_aborted(self, exchange: X, *, now: float) -> None:
         """The client dropped a request that was not answered. Ignored if it was, meanwhile."""
         self._fact(now)
+        self._requests.pop(exchange, None)
         session = self._exchanges.pop(exchange, None)
         if session is not None:
             session.aborted(exchange)
@@ -167,13 +182,14 @@ class EngineServer(Generic[X]):
             return
         if sid := query.get("sid"):
             session = self._sessions[sid]
-            self._accept(ws, session)
+            self._accept(ws, session, request)
             session.candidate_opened(ws, bool(query.get("b64")), now)
             return
         session = self._new_session(request, query, ws, now)
-        self._accept(ws, session)
+        self._accept(ws, session, request)
         self.put(SessionOpened(session.sid, request, session.dialect.revision))
-        session.send(open_message(session.sid, (), self.config))
+        for message in first_messages(session.sid, (), self.config):
+            session.send(message)
 
     def ws_text(self, ws: X, text: str, *, now: float) -> None:
         """A text message arrived, whole."""
@@ -219,14 +235,14 @@ class EngineServer(Generic[X]):
 
     # Commands
 
-    def send(self, sid: str, data: str | bytes) -> None:
-        """Send a message.
+    def send(self, sid: str, data: str | bytes, *, compress: bool = True) -> None:
+        """Send a message, which may be compressed, or not, if the connection can (EIO-HC-02).
 
         Raises:
             ClosedError: there is no such session, or it is closing.
             LocalProtocolError: ``data`` is neither text nor bytes, or has a lone surrogate.
         """
-        if not self.send_messages(sid, (message_of(data),)):
+        if not self.send_messages(sid, (message_of(data, compress),)):
             raise ClosedError(f"session {sid} is closed")
 
     def send_messages(self, sid: str, messages: Iterable[Message]) -> bool:
@@ -340,9 +356,11 @@ class EngineServer(Generic[X]):
         self._queue.append(out)
         self.notify()
 
-    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
-        """Answer an exchange with status 200."""
-        self._answer(exchange, 200, headers, body)
+    def respond(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool = False
+    ) -> None:
+        """Answer an exchange with status 200, in fewer bytes if that is allowed and wanted."""
+        self._succeed(exchange, headers, body, compress=compress, opens=False)
 
     def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
@@ -403,6 +421,8 @@ class EngineServer(Generic[X]):
         transport = query.get("transport")
         if transport not in self.config.transports:
             return query, UNKNOWN_TRANSPORT
+        if not is_value(request.header("origin") or ""):
+            return query, BAD_REQUEST  # it could come back in a header (EIO-ERR-11)
         if sid := query.get("sid"):
             session = self._sessions.get(sid)
             if session is None:
@@ -445,7 +465,9 @@ class EngineServer(Generic[X]):
         upgrades: tuple[str, ...] = ()
         if self.config.allow_upgrades and "websocket" in self.config.transports:
             upgrades = ("websocket",)
-        self.respond(exchange, *session.shape([open_message(session.sid, upgrades, self.config)]))
+        headers, body = session.shape(first_messages(session.sid, upgrades, self.config))
+        headers += self._answers.cookie(session.sid)
+        self._succeed(exchange, headers, body, compress=True, opens=True)
         self.put(SessionOpened(session.sid, request, session.dialect.revision))
 
     def _new_session(
@@ -470,13 +492,29 @@ class EngineServer(Generic[X]):
         self._sessions[sid] = session
         return session
 
-    def _accept(self, ws: X, session: Session[X]) -> None:
+    def _accept(self, ws: X, session: Session[X], request: Request) -> None:
         self._websockets[ws] = session
-        self.put(WsAccept(ws, (), self.config.max_payload))
+        headers = self._answers.shared(request)
+        headers += self._answers.added(request, opens=session.ws == ws)
+        self.put(WsAccept(ws, headers, self.config.max_payload))
+
+    def _succeed(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool, opens: bool
+    ) -> None:
+        request = self._requests[exchange]
+        if compress:
+            encoding, body = self._answers.encoded(request, body)
+            headers += encoding
+        headers += self._answers.added(request, opens=opens)
+        self._answer(exchange, 200, headers, body)
 
     def _answer(self, exchange: X, status: int, headers: Headers, body: bytes) -> None:
         self._exchanges.pop(exchange, None)
+        headers += self._answers.shared(self._requests.pop(exchange))
         self.put(HttpRespond(exchange, status, headers, body))
+
+    def _hook_failed(self, request: Request, error: Exception) -> None:
+        self.put(HookFailed(request, error))
 
 
 def _announced_length(request: Request) -> int:

@@ -22,6 +22,7 @@ from sioproto._errors import DecodeError, LimitError, RemoteProtocolError
 from sioproto._output import Output
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._dialect import Dialect
+from sioproto.engineio._headers import Headers
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
@@ -36,8 +37,8 @@ from sioproto.engineio._request import BAD_REQUEST, UNKNOWN_SID, Refusal, Reques
 
 PING = Message("2")
 PONG = Message("3")
-CLOSE = Message("1")
-NOOP = Message("6")
+CLOSE = Message("1", compress=False)
+NOOP = Message("6", compress=False)
 PROBE_ANSWER = WsFrame("3probe")
 
 MESSAGE_OVERHEAD = 100
@@ -45,8 +46,6 @@ MESSAGE_OVERHEAD = 100
 
 MAX_PROBES = 16
 """More unanswered probes than this on a candidate that does not take its answers end it."""
-
-Headers = tuple[tuple[str, str], ...]
 
 POST_HEADERS: Headers = (("content-type", "text/html"), ("cache-control", "no-store"))
 
@@ -76,8 +75,10 @@ class Host(Protocol[X]):
     def put(self, out: Output) -> None:
         """Queue an output that ends nothing."""
 
-    def respond(self, exchange: X, headers: Headers, body: bytes) -> None:
-        """Answer an exchange with status 200."""
+    def respond(
+        self, exchange: X, headers: Headers, body: bytes, *, compress: bool = False
+    ) -> None:
+        """Answer an exchange with status 200, in fewer bytes if that is allowed and wanted."""
 
     def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
@@ -295,7 +296,8 @@ class Session(Generic[X]):
     def _answer_poll(self, messages: list[Message]) -> None:
         assert self.poll is not None
         exchange, self.poll = self.poll, None
-        self._host.respond(exchange, *self.shape(messages))
+        compress = any(message.compress for message in messages)
+        self._host.respond(exchange, *self.shape(messages), compress=compress)
 
     def shape(self, messages: list[Message]) -> tuple[Headers, bytes]:
         """The headers and the body of an answer to a poll."""

@@ -6,6 +6,7 @@ from sioproto._app._engine import Session
 from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
 from sioproto.trio._config import ConnectionConfig
+from sioproto.trio._deflate import DeflateConfig
 from sioproto.trio._http import Response
 from sioproto.trio._serve import serve
 from sioproto.trio._server import EngineServer, Server
@@ -14,6 +15,7 @@ __all__ = [
     "AppConfig",
     "Broadcast",
     "ConnectionConfig",
+    "DeflateConfig",
     "EngineServer",
     "Namespace",
     "ParentNamespace",

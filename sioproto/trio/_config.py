@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from sioproto._config import check_config, check_seconds, is_count
+from sioproto.trio._deflate import DeflateConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,11 +40,16 @@ class ConnectionConfig:
     """Most bytes of a refused body that are read and thrown away."""
     max_fragments: int = 16_384
     """Most fragments that a WebSocket message may come in (EIO-SEC-12)."""
+    per_message_deflate: DeflateConfig | None = None
+    """How WebSocket messages are compressed, if the client offers it; None for not at all
+    (EIO-HC-05)."""
 
     def __post_init__(self) -> None:
+        deflate = isinstance(self.per_message_deflate, DeflateConfig | None)
+        check_config(self, per_message_deflate=(deflate, "None or a DeflateConfig"))
         for field in fields(self):
             if field.type == "float":
                 check_seconds(self, field.name)
-            else:
+            elif field.type == "int":
                 count = is_count(getattr(self, field.name))
                 check_config(self, **{field.name: (count, "a positive number")})

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
-from sioproto.engineio import HttpRead, HttpRespond, WsAccept, WsClose, WsReject, WsSend
+from sioproto.engineio import HttpRead, HttpRespond, WsAccept, WsClose, WsFrame, WsReject, WsSend
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
     from sioproto._app._base import Application
     from sioproto._output import Output
-    from sioproto.trio._http import Exchange
-    from sioproto.trio._websocket import WebSocket
 
 Fact = Callable[..., None]
+
+
+class HttpToken(Protocol):
+    """What the core knows a request by, and what its effects call."""
+
+    limit: int | None
+
+    def respond(self, out: HttpRespond[Any]) -> None: ...
+
+
+class WsToken(Protocol):
+    """What the core knows a WebSocket by, and what its effects call."""
+
+    def accept(self, out: WsAccept[Any]) -> None: ...
+    def reject(self, out: WsReject[Any]) -> None: ...
+    def send(self, frames: list[WsFrame]) -> None: ...
+    def close(self, code: int | None) -> None: ...
 
 
 class Endpoint:
@@ -81,25 +96,25 @@ class Endpoint:
                 await trio.sleep_forever()
 
 
-def _http_read(out: HttpRead[Exchange]) -> None:
+def _http_read(out: HttpRead[HttpToken]) -> None:
     out.exchange.limit = out.limit
 
 
-def _http_respond(out: HttpRespond[Exchange]) -> None:
+def _http_respond(out: HttpRespond[HttpToken]) -> None:
     out.exchange.respond(out)
 
 
-def _ws_accept(out: WsAccept[WebSocket]) -> None:
+def _ws_accept(out: WsAccept[WsToken]) -> None:
     out.ws.accept(out)
 
 
-def _ws_reject(out: WsReject[WebSocket]) -> None:
+def _ws_reject(out: WsReject[WsToken]) -> None:
     out.ws.reject(out)
 
 
-def _ws_send(out: WsSend[WebSocket]) -> None:
+def _ws_send(out: WsSend[WsToken]) -> None:
     out.ws.send(out.frames)
 
 
-def _ws_close(out: WsClose[WebSocket]) -> None:
+def _ws_close(out: WsClose[WsToken]) -> None:
     out.ws.close(out.code)

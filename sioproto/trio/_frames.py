@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 
+from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode, ParseFailed
 
 from sioproto._errors import LimitError, RemoteProtocolError
@@ -27,16 +28,27 @@ class Violation(Exception):
         self.code = code
 
 
+def too_big(limit: int) -> Violation:
+    """A message of more than ``limit`` bytes."""
+    error = LimitError(
+        f"a message of more than {limit} bytes", rule="EIO-WS-08", limit="max_payload"
+    )
+    return Violation(error, CloseReason.MESSAGE_TOO_BIG)
+
+
 class FrameReader:
     """Turns the bytes of one WebSocket into whole messages.
 
     Args:
         limit: most bytes in a message.
         max_fragments: most frames that a message may come in.
+        extensions: those that were agreed on.
     """
 
-    def __init__(self, limit: int, max_fragments: int) -> None:
-        self._frames = FrameProtocol(client=False, extensions=[])
+    def __init__(
+        self, limit: int, max_fragments: int, extensions: Sequence[Extension] = ()
+    ) -> None:
+        self._frames = FrameProtocol(client=False, extensions=list(extensions))
         self._limit = limit
         self._max_fragments = max_fragments
         self._fragments = 0
@@ -80,10 +92,7 @@ class FrameReader:
         else:
             self._size += len(piece.encode())
         if self._size > self._limit:
-            error = LimitError(
-                f"a message of more than {self._limit} bytes", rule="EIO-WS-08", limit="max_payload"
-            )
-            raise Violation(error, CloseReason.MESSAGE_TOO_BIG)
+            raise too_big(self._limit)
 
     def _collect(self, piece: str | bytes, frame_finished: bool) -> None:
         self._check_size(piece)
@@ -112,25 +121,33 @@ class FrameReader:
 
 def frame_bytes(frame: WsFrame) -> bytes:
     """The bytes of a message in one frame, built once for all who receive it."""
-    data: bytes | None = frame.cache
-    if data is None:
+    cache: dict[int, bytes] | None = frame.cache
+    if cache is None:
         payload = frame.payload
-        data = _frame(0x81, payload.encode()) if isinstance(payload, str) else _frame(0x82, payload)
-        frame.cache = data
-    return data
+        if isinstance(payload, str):
+            data = build_frame(0x81, payload.encode())
+        else:
+            data = build_frame(0x82, payload)
+        frame.cache = cache = {PLAIN: data}
+    return cache[PLAIN]
+
+
+PLAIN = 0
+"""Under which the uncompressed form is cached. The others are under their window bits."""
 
 
 def pong_frame(payload: bytes) -> bytes:
     """The answer to a ping."""
-    return _frame(0x8A, payload)
+    return build_frame(0x8A, payload)
 
 
 def close_frame(payload: bytes) -> bytes:
     """A close frame; the payload is empty or a code in two bytes."""
-    return _frame(0x88, payload)
+    return build_frame(0x88, payload)
 
 
-def _frame(first_byte: int, payload: bytes) -> bytes:
+def build_frame(first_byte: int, payload: bytes) -> bytes:
+    """The bytes of a frame."""
     # A server's frames are not masked, so that a header is all it takes.
     size = len(payload)
     if size < 126:

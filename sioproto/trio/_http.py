@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -262,7 +262,7 @@ class HttpConnection:
         if not self._skip_body():
             await self._refuse(400, "a request to upgrade has no body")
             return
-        ws = WebSocket(endpoint, self._wire, self._config)
+        ws = WebSocket(endpoint, self._wire, self._config, request)
         endpoint.call(endpoint.core.ws_connected, ws, request)
         await ws.answered.wait()
         if ws.accepted is None:
@@ -273,12 +273,15 @@ class HttpConnection:
         opening = h11.InformationalResponse(
             status_code=101,
             reason=REASONS[101],
-            headers=[
-                ("upgrade", "websocket"),
-                ("connection", "Upgrade"),
-                ("sec-websocket-accept", key),
-                *ws.accepted.headers,
-            ],
+            headers=_encoded(
+                [
+                    ("upgrade", "websocket"),
+                    ("connection", "Upgrade"),
+                    ("sec-websocket-accept", key),
+                    *ws.agree(),
+                    *ws.accepted.headers,
+                ]
+            ),
         )
         glued = self._h11.trailing_data[0]
         await ws.run(self._h11.send(opening) or b"", glued)
@@ -303,7 +306,7 @@ class HttpConnection:
         if close:
             sent_headers.append(("connection", "close"))
         response = h11.Response(
-            status_code=status, headers=sent_headers, reason=REASONS.get(status, b"")
+            status_code=status, headers=_encoded(sent_headers), reason=REASONS.get(status, b"")
         )
         data = self._h11.send(response) or b""
         if body and not bodiless and not self._is_head_request:
@@ -328,3 +331,8 @@ class HttpConnection:
             await self._wire.send(data or b"")
             return
         raise Lost
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers with one byte for each character, as those of requests are read."""
+    return [(name.encode("ascii"), value.encode("iso-8859-1")) for name, value in headers]

@@ -54,6 +54,8 @@ class Server(SocketApplication, _Served):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
     """
 
 
@@ -67,4 +69,6 @@ class EngineServer(EngineApplication, _Served):
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
             ``ConnectionRefused``, whose message the client gets to read.
+        response_headers: called for each answer that is no error with the request and with whether
+            the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from functools import partial
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 from wsproto.frame_protocol import Opcode
 
-from sioproto.engineio import WsAccept, WsFrame, WsReject
+from sioproto.engineio import Request, WsAccept, WsFrame, WsReject
+from sioproto.trio._deflate import Deflater, Inflater, agree
 from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
 from sioproto.trio._wire import Lost, Wire
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sioproto.trio._config import ConnectionConfig
     from sioproto.trio._endpoint import Endpoint, Fact
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -78,6 +81,16 @@ def accept_key(method: str, http_version: bytes, headers: Iterable[tuple[str, st
     return b64encode(sha1(key.encode("ascii") + _MAGIC).digest()).decode("ascii")
 
 
+def choose_subprotocol(headers: Iterable[tuple[str, str]]) -> str | None:
+    """The first subprotocol that a client offers, None if there is none (EIO-HC-06).
+
+    A browser gives up unless one of those that it offers is chosen.
+    """
+    offered = next((value for name, value in headers if name == "sec-websocket-protocol"), "")
+    first = offered.partition(",")[0].strip()
+    return first if _TOKEN.fullmatch(first) else None
+
+
 class WebSocket:
     """The token that the core knows a WebSocket by.
 
@@ -85,10 +98,15 @@ class WebSocket:
     never mix, and that a ``WsSend`` is one write, however many messages it carries.
     """
 
-    def __init__(self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig) -> None:
+    def __init__(
+        self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig, request: Request
+    ) -> None:
         self._endpoint = endpoint
         self._wire = wire
         self._config = config
+        self._request = request
+        self._frame_bytes = frame_bytes
+        self._extensions: list[Inflater] = []
         self.answered = trio.Event()
         self.accepted: WsAccept[WebSocket] | None = None
         self.rejected: WsReject[WebSocket] | None = None
@@ -123,6 +141,20 @@ class WebSocket:
         self._begin_closing(b"" if code is None else code.to_bytes(2, "big"))
 
     # Life
+
+    def agree(self) -> list[tuple[str, str]]:
+        """Agree on what the client offers; returns what the answer says about it."""
+        assert self.accepted is not None
+        offered = self._request.headers
+        headers: list[tuple[str, str]] = []
+        if (subprotocol := choose_subprotocol(offered)) is not None:
+            headers.append(("sec-websocket-protocol", subprotocol))
+        deflate = self._config.per_message_deflate
+        if deflate is not None and (agreement := agree(deflate, offered)) is not None:
+            headers.append(("sec-websocket-extensions", agreement.answer))
+            self._frame_bytes = Deflater(agreement).frame_bytes
+            self._extensions.append(Inflater(agreement, self.accepted.limit))
+        return headers
 
     async def run(self, opening: bytes, received: bytes) -> None:
         """Live until the WebSocket is closed and the connection can be dropped.
@@ -160,16 +192,21 @@ class WebSocket:
     async def _read(self, data: bytes) -> None:
         """Read until the peer has closed, or has broken the rules."""
         assert self.accepted is not None
-        frames = FrameReader(self.accepted.limit, self._config.max_fragments)
+        limit, max_fragments = self.accepted.limit, self._config.max_fragments
+        frames = FrameReader(limit, max_fragments, self._extensions)
         left = self._config.max_linger_bytes
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
             while self._closing is None or left > 0:
-                backlog = self._take(frames, data)
+                backlog, complete = self._take(frames, data)
                 if self._retired:
                     return
                 if backlog is not None:
                     await self._pause(backlog)
+                if not complete:
+                    data = b""
+                    await trio.lowlevel.checkpoint()
+                    continue
                 data = await self._wire.receive()
                 if not data:
                     break
@@ -184,18 +221,24 @@ class WebSocket:
             pass
         self._life.cancel()
 
-    def _take(self, frames: FrameReader, data: bytes) -> Backlog | None:
-        """State what one read brought, all of it in one call.
+    def _take(self, frames: FrameReader, data: bytes) -> tuple[Backlog | None, bool]:
+        """State what one read brought in one call, and whether that was all.
+
+        It is not if there is more than one message may have: compressed, a read may bring a
+        thousand times its size.
 
         Raises:
             Violation: behind what was well, which is stated.
         """
+        assert self.accepted is not None
         core = self._endpoint.core
         facts: list[tuple[Fact, tuple[Any, ...]]] = []
         closed: bytes | None = None
         backlog: Backlog | None = None
+        left = self.accepted.limit
         try:
             for opcode, payload in frames.feed(data):
+                left -= len(payload)
                 if opcode is Opcode.TEXT:
                     facts.append((core.ws_text, (self, payload)))
                 elif opcode is Opcode.BINARY:
@@ -207,13 +250,15 @@ class WebSocket:
                         # Only the latest ping has to be answered, so that nothing piles up.
                         self._pong = payload
                         self._work.set()
+                if left < 0:
+                    break
         finally:
             if facts:
                 backlog = self._endpoint.call_all(facts)
         if closed is not None:
             self._retire()
             self._begin_closing(closed)  # the same code comes back (EIO-WS-07)
-        return backlog
+        return backlog, left >= 0
 
     async def _pause(self, backlog: Backlog) -> None:
         """Do not read on for a while, unless the WebSocket is being closed."""
@@ -247,7 +292,7 @@ class WebSocket:
             if pong is not None:
                 parts.append(pong_frame(pong))
             if batch is not None:
-                parts += map(frame_bytes, batch)
+                parts += map(self._frame_bytes, batch)
             if closing is not None:
                 parts.append(close_frame(closing))
             if parts:

@@ -20,6 +20,7 @@ from tests.trio.support import Client, SocketClient, connect, serving
 async def test_rooms_are_full_in_disconnecting_and_empty_in_disconnect(
     autojump_clock: Clock,
 ) -> None:
+    """SIO-DISC-03, SIO-HS-12, SIO-ROOM-06."""
     log: list[Any] = []
 
     def connection(socket: Socket) -> None:
@@ -78,6 +79,7 @@ async def test_a_disconnecting_handler_that_hangs_is_cut_short(autojump_clock: C
 
 @pytest.mark.parametrize("close", [True, False])
 async def test_a_server_makes_a_client_leave(close: bool, autojump_clock: Clock) -> None:
+    """SIO-DISC-04, SIO-DISC-05, SIO-DISC-14."""
     reasons: list[str] = []
 
     def connection(socket: Socket) -> None:

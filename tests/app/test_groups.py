@@ -38,6 +38,7 @@ async def test_asking_a_room(autojump_clock: Clock) -> None:
 
 
 async def test_some_do_not_answer(autojump_clock: Clock) -> None:
+    """SIO-BC-12."""
     io = server()
     async with serving(io) as listener:
         quick, slow = [await connect(listener) for _ in range(2)]
@@ -74,6 +75,7 @@ async def test_whole_groups(autojump_clock: Clock) -> None:
 
 
 async def test_namespaces_by_pattern_and_by_function(autojump_clock: Clock) -> None:
+    """SIO-NSP-04, SIO-NSP-05, SIO-NSP-10."""
     joined: list[str] = []
     io = server()
     dynamic = io.of(re.compile(r"/dyn-\d+"))
@@ -139,6 +141,7 @@ async def test_function_that_raises(autojump_clock: Clock) -> None:
 
 @pytest.mark.parametrize("skip", [True, False])
 async def test_client_that_comes_back(skip: bool, autojump_clock: Clock) -> None:
+    """SIO-CSR-11, SIO-MW-11."""
     asked: list[bool] = []
     sockets: list[Socket] = []
     recovery = RecoveryConfig(skip_middlewares=skip)
@@ -170,3 +173,87 @@ async def test_client_that_comes_back(skip: bool, autojump_clock: Clock) -> None
         assert (sockets[1].id, sockets[1].data) == (ids["sid"], {"name": "ann"})
         assert list(sockets[1].rooms) == [ids["sid"], "r"]
         assert asked == ([False] if skip else [False, True])
+
+
+async def test_what_is_added_to_a_parent_later_is_for_later_children(autojump_clock: Clock) -> None:
+    """SIO-NSP-07, SIO-NSP-08, SIO-NSP-15."""
+    io = server()
+    parent = io.of(re.compile(r"/dyn-\d+"))
+
+    def refuse(socket: Socket) -> None:
+        raise ConnectionRefused("later")
+
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        await client.open()
+        assert (await client.join("/dyn-1,")).startswith("0/dyn-1,")
+        parent.use(refuse)
+        await client.say("1/dyn-1,")
+        assert (await client.join("/dyn-1,")).startswith("0/dyn-1,")
+        assert await client.join("/dyn-2,") == '4/dyn-2,{"message":"later"}'
+        io.of("/dyn-3")  # by name, and so without a parent
+        assert (await client.join("/dyn-3,")).startswith("0/dyn-3,")
+        assert sorted(parent.children) == ["/dyn-1", "/dyn-2"]
+        # Nothing that a client could name stands for the parent itself.
+        assert await client.join("/_0,") == '4/_0,{"message":"Invalid namespace"}'
+
+
+async def test_a_registered_namespace_comes_first(autojump_clock: Clock) -> None:
+    """SIO-NSP-06, SIO-NSP-04: then candidates in the order of their registration."""
+    log: list[str] = []
+    io = server()
+    for name, pattern in (("first", r"/dyn-\d+"), ("second", r"/dyn-.*")):
+        io.of(re.compile(pattern)).on("connection")(
+            lambda socket, name=name: log.append(f"{name} {socket.namespace.name}")
+        )
+    io.of("/dyn-7").on("connection")(lambda socket: log.append("by name"))
+    async with serving(io) as listener:
+        client = SocketClient(Client(listener.connect()))
+        await client.open()
+        for name in ("/dyn-7,", "/dyn-8,", "/dyn-x,"):
+            await client.join(name)
+        await trio.testing.wait_all_tasks_blocked()
+    assert log == ["by name", "first /dyn-8", "second /dyn-x"]
+
+
+async def test_the_standard_path(autojump_clock: Clock) -> None:
+    """SIO-OPT-01."""
+    async with serving(Server()) as listener:
+        client = Client(listener.connect())
+        query = "?EIO=4&transport=polling"
+        assert (await client.request("GET", f"/socket.io/{query}")).status == 200
+        assert (await client.request("GET", f"/engine.io/{query}")).status == 404
+
+
+async def test_nothing_stays_of_namespaces_that_were_made_on_request(
+    autojump_clock: Clock,
+) -> None:
+    """SIO-NSP-12, whether their clients leave, go, are refused, or go while they wait."""
+    io = Server(config=ServerConfig(remove_empty_namespaces=True))
+    parent = io.of(re.compile(r"/dyn-\d+"))
+
+    @parent.use
+    async def middleware(socket: Socket) -> None:
+        await trio.sleep(1)
+        if "bad" in socket.handshake.auth:
+            raise ConnectionRefused("no")
+
+    async with serving(io) as listener:
+        for number in range(10):
+            client = SocketClient(Client(listener.connect()))
+            await client.open()
+            await client.join(f"/dyn-{number},")
+            await client.join(f"/dyn-1{number},", auth='{"bad":1}')
+            if number % 2:
+                await client.say(f"1/dyn-{number},")
+            await client.say(f"0/dyn-2{number},")
+            await trio.sleep(0.5 * (number % 3))
+            await client.client.stream.aclose()
+        await trio.sleep(5)
+        assert list(io.core.namespaces) == ["/"]
+        assert list(io._namespaces) == ["/"]
+        assert parent.children == {}
+        # What is asked for again is made again, with all that its parent has.
+        client = SocketClient(Client(listener.connect()))
+        await client.open()
+        assert await client.join("/dyn-1,", auth='{"bad":1}') == '4/dyn-1,{"message":"no"}'

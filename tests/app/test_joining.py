@@ -141,6 +141,7 @@ async def test_the_standard_time_limit_leaves_time_to_answer(autojump_clock: Clo
 
 
 async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock: Clock) -> None:
+    """SIO-CONN-23."""
     io = server(lambda socket: pytest.fail("never connected"))
     finished: list[Socket] = []
 
@@ -184,6 +185,8 @@ async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clo
 
 @pytest.mark.parametrize("kind", ["Socket.IO", "Engine.IO"])
 async def test_application_forbids_a_handshake(kind: str, autojump_clock: Clock) -> None:
+    """EIO-ERR-07."""
+
     def allow_request(request: Request) -> None:
         if request.header("x-key") != "secret":
             raise ConnectionRefused("Forbidden")

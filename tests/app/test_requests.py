@@ -14,12 +14,14 @@ from sioproto._errors import (
     LimitError,
 )
 from sioproto.socketio import DisconnectReason
+from sioproto.testing.trio import Event, serving
 from sioproto.trio import AppConfig, Socket
 from tests.app.support import Clock, server
-from tests.trio.support import connect, serving
+from tests.trio import support as wire
 
 
 async def test_a_handler_may_ask_its_own_client(autojump_clock: Clock) -> None:
+    """SIO-ACK-10."""
     answers: list[Any] = []
 
     def connection(socket: Socket) -> None:
@@ -29,14 +31,15 @@ async def test_a_handler_may_ask_its_own_client(autojump_clock: Clock) -> None:
                 answers.append(await socket.request("question", len(answers), timeout=5))
             return answers
 
-    async with serving(server(connection)) as listener:
-        client = await connect(listener)
-        await client.say('29["ask-me"]')
-        await client.say('2["another"]')  # does not stand in the way of the acknowledgements
-        for ack, arguments in enumerate(("[]", "[1]", "[1,2]")):
-            assert await client.hear() == f'2{ack}["question",{ack}]'
-            await client.say(f"3{ack}{arguments}")
-        assert await client.hear() == "39[[null,1,[1,2]]]"
+    async with serving(server(connection)) as under_test, under_test.connect() as client:
+        asked = client.request("ask-me")
+        client.emit("another")  # does not stand in the way of the acknowledgements
+        for number, values in enumerate(((), (1,), (1, 2))):
+            question = await client.receive()
+            assert question == Event("question", number)
+            assert question.reply is not None
+            question.reply(*values)
+        assert await asked == [None, 1, [1, 2]]
     assert answers == [None, 1, (1, 2)]
 
 
@@ -60,15 +63,17 @@ async def test_a_request_ends_with_its_timeout_or_its_client(autojump_clock: Clo
                 await socket.drain()
             socket.emit("silently dropped")
 
-    io = server(connection)
-    async with serving(io) as listener:
-        client = await connect(listener)
-        await client.say('2["ask-me"]')
-        await trio.sleep(10)
-        await client.say("31[]")  # too late: the one who asked has stopped waiting
-        await client.client.stream.aclose()
-        await trio.sleep(1)
-    assert outcomes == [5, 10]
+    async with serving(server(connection)) as under_test:
+        client = await under_test.connect()
+        client.emit("ask-me")
+        await client.receive()
+        abandoned = await client.receive(timeout=6)
+        await trio.sleep(5)
+        assert abandoned.reply is not None
+        abandoned.reply()  # too late: the one who asked has stopped waiting
+        client.lose()
+        await under_test.settle()
+        assert outcomes == [5, 10]
 
 
 async def test_asking_a_client_goes_on_reading_it(autojump_clock: Clock) -> None:
@@ -80,15 +85,15 @@ async def test_asking_a_client_goes_on_reading_it(autojump_clock: Clock) -> None
             answers.append(await socket.request("question", timeout=50))
 
     io = server(connection, app=AppConfig(pause_input=1000, max_input=100_000))
-    async with serving(io) as listener:
-        client = await connect(listener)
+    async with serving(io) as under_test, under_test.connect() as client:
         for _ in range(5):
-            await client.say(f'2["big","{"x" * 900}"]')
+            client.emit("big", "x" * 900)
         # The answers come behind more events than may wait.
-        for ack in range(5):
-            assert await client.hear() == f'2{ack}["question"]'
-            await client.say(f"3{ack}[{ack}]")
-        await trio.testing.wait_all_tasks_blocked()
+        for number in range(5):
+            question = await client.receive("question")
+            assert question.reply is not None
+            question.reply(number)
+        await under_test.settle()
         assert answers == [0, 1, 2, 3, 4]
         assert trio.current_time() == 0
 
@@ -104,8 +109,8 @@ async def test_a_client_that_floods_while_it_is_asked_is_ended(autojump_clock: C
             await socket.request("question", timeout=50)
 
     io = server(connection, app=AppConfig(pause_input=1000, max_input=10_000))
-    async with serving(io) as listener:
-        client, other = await connect(listener), await connect(listener)
+    async with wire.serving(io) as listener:
+        client, other = await wire.connect(listener), await wire.connect(listener)
         for _ in range(20):
             await client.say(f'2["big","{"x" * 900}"]')
             await trio.testing.wait_all_tasks_blocked()

@@ -19,6 +19,8 @@ from tests.trio.support import Client, SocketClient, connect, frame, open_pollin
 
 
 async def test_rooms_and_broadcasts(autojump_clock: Clock) -> None:
+    """SIO-NSP-16, SIO-ROOM-02."""
+
     def connection(socket: Socket) -> None:
         @socket.on("join")
         def join(*rooms: str) -> list[str]:
@@ -129,6 +131,7 @@ async def test_all_that_one_read_causes_leaves_in_one_write(autojump_clock: Cloc
 
 
 async def test_free_attributes_and_data(autojump_clock: Clock) -> None:
+    """SIO-HS-10, SIO-HS-14."""
     seen: list[Any] = []
 
     def connection(socket: Socket) -> None:

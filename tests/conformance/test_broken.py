@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 
 import pytest
 import trio
@@ -19,9 +20,9 @@ from sioproto_conformance.broken import BROKEN
 CAUGHT = {Verdict.FAIL, Verdict.WARN, Verdict.INFO}
 
 
-def judge(broken: str | None, selection: list[str]) -> list[Result]:
+def judge(broken: str | None, selection: list[str], options: tuple[str, ...] = ()) -> list[Result]:
     """Run cases against our server, broken or not."""
-    command = [sys.executable, "-m", "sioproto_conformance", "fixture"]
+    command = [sys.executable, "-m", "sioproto_conformance", "fixture", *options]
     if broken is not None:
         command += ["--broken", broken]
     manifest = Manifest(name=broken or "unbroken", launch=Launch(tuple(command)))
@@ -38,7 +39,7 @@ def judge(broken: str | None, selection: list[str]) -> list[Result]:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_server_is_caught_by_its_case(name: str) -> None:
-    results = judge(name, [BROKEN[name].case])
+    results = judge(name, [BROKEN[name].case], BROKEN[name].options)
     assert CAUGHT & {result.verdict for result in results}, [
         (result.case.id, result.verdict, result.reason) for result in results
     ]
@@ -46,7 +47,9 @@ def test_broken_server_is_caught_by_its_case(name: str) -> None:
 
 
 def test_unbroken_server_passes_the_same_cases() -> None:
-    results = judge(None, sorted({broken.case for broken in BROKEN.values()}))
+    options = dict.fromkeys(broken.options for broken in BROKEN.values())
+    cases = sorted({broken.case for broken in BROKEN.values()})
+    results = judge(None, cases, tuple(chain.from_iterable(options)))
     assert {result.verdict for result in results} == {Verdict.PASS}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -44,6 +45,24 @@ def test_settings_reach_both_applications() -> None:
             fetch(session, b"4" * 101)
 
 
+def test_older_revision_is_served_if_asked_for() -> None:
+    command = (sys.executable, "-m", "sioproto_conformance", "fixture", "--eio3", "--jsonp")
+    with running(Manifest(name="older", launch=Launch(command))) as target:
+        for path in ("engine.io", "socket.io"):
+            base = f"{target.slow_url}/{path}/?EIO=3&transport=polling"
+            length, _, packet = fetch(base).partition(":")
+            assert int(length) == len(packet)
+            script = fetch(f"{base}&j=5")
+            assert script.startswith("___eio[5](")
+            payload = json.loads(script.removeprefix("___eio[5](").removesuffix(");"))
+            session = f"{base}&sid={json.loads(payload.partition(':')[2][1:])['sid']}"
+            if path == "socket.io":
+                assert fetch(session) == '___eio[5]("2:4013:42[\\"auth\\",{}]");'
+            else:
+                assert fetch(session, b"d=6%3A4hello") == "ok"
+                assert fetch(session) == '___eio[5]("6:4hello");'
+
+
 @pytest.mark.parametrize(
     ("option", "complaint"),
     [
@@ -51,6 +70,7 @@ def test_settings_reach_both_applications() -> None:
         (("--connect-timeout", "-1"), "connect_timeout"),
         (("--max-payload", "0"), "max_payload"),
         (("--transports", "telepathy"), "transports"),
+        (("--cors", "somewhere"), "origin"),
         (("--broken", "nothing"), "nothing"),
     ],
 )
@@ -58,3 +78,24 @@ def test_nonsense_is_refused_by_name(option: tuple[str, str], complaint: str) ->
     result = CliRunner().invoke(main, ["fixture", *option])
     assert result.exit_code == 2
     assert complaint in result.output
+
+
+def test_settings_of_http_reach_both_applications() -> None:
+    options = ("--cors", "https://a.example", "--cookie", "--deflate")
+    command = (sys.executable, "-m", "sioproto_conformance", "fixture", *options)
+    with running(Manifest(name="settings", launch=Launch(command))) as target:
+        for path in ("engine.io", "socket.io"):
+            base = f"{target.url}/{path}/?EIO=4&transport="
+            with urllib.request.urlopen(f"{base}polling", timeout=10) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
+                assert answer.headers["Set-Cookie"].startswith("io=")
+            host, port = target.url.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port)), timeout=10) as connection:
+                connection.sendall(
+                    f"GET /{path}/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"
+                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                    "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n".encode()
+                )
+                received = connection.recv(4096).lower()
+                assert b"\r\nsec-websocket-extensions: permessage-deflate\r\n" in received

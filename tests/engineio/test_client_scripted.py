@@ -19,7 +19,7 @@ from sioproto.engineio import (
     SessionUpgraded,
     UpgradeFailed,
 )
-from sioproto.engineio._cookies import MAX_COOKIES, Cookies
+from sioproto.engineio._cookie_jar import MAX_COOKIES, Cookies
 from tests.joined import Joined, scripted
 
 HANDSHAKE = {

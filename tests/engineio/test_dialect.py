@@ -53,20 +53,11 @@ def test_handshake_by_websocket() -> None:
     assert driver.events_of(SessionOpened)[0].revision == 3
 
 
-@pytest.mark.parametrize("query", ["EIO=3&", ""])
-def test_no_revision_is_revision_3(query: str) -> None:
-    """EIO-QP-02b."""
-    _, driver = v3_driver()
-    x = driver.http(request(f"{query}transport=polling"))
-    assert driver.answers[x].body[:4].rstrip(b":0{").isdigit()
-    assert driver.events_of(SessionOpened)[0].revision == 3
-
-
 @pytest.mark.parametrize(
     ("query", "words"),
     [
         ("EIO=3&", "speaks revision 4 of Engine.IO, the request asks for revision 3"),
-        ("", "speaks revision 4 of Engine.IO, the request asks for revision 3, "),
+        ("", "speaks revision 4 of Engine.IO, the request asks for none, for it has no EIO"),
         ("EIO=5&", "speaks revision 4 of Engine.IO, the request asks for revision 5"),
         ("EIO=<b>&", "revision 4 of Engine.IO, the request asks for a revision that there is not"),
         ("EIO=٣&", "the request asks for a revision that there is not"),
@@ -92,13 +83,20 @@ def test_wrong_revision_is_told_both(query: str, words: str, transport: str) -> 
     assert core.statistics().sessions == 0
 
 
-def test_server_of_both_says_so() -> None:
-    _, driver = v3_driver()
-    answer = driver.answers[driver.http(request("EIO=2&transport=polling"))]
+@pytest.mark.parametrize(
+    ("query", "asked"), [("EIO=2&", "revision 2"), ("", "none, for it has no EIO")]
+)
+def test_server_of_both_says_so(query: str, asked: str) -> None:
+    """EIO-QP-01: no EIO is not revision 3."""
+    core, driver = v3_driver()
+    answer = driver.answers[driver.http(request(f"{query}transport=polling"))]
     assert json.loads(answer.body)["message"] == (
         "Unsupported protocol version: this server speaks revisions 3 and 4 of Engine.IO, "
-        "the request asks for revision 2"
+        f"the request asks for {asked}"
     )
+    refused = driver.rejected[driver.connect(request(f"{query}transport=websocket"))]
+    assert refused.status == 400
+    assert core.statistics().sessions == 0
 
 
 @pytest.mark.parametrize("revision", [3, 4])
@@ -120,13 +118,6 @@ def test_session_decides_its_revision(revision: int) -> None:
     assert driver.rejected[refused].body == expected.encode()
     assert driver.post(sid, "2:4a" if revision == 3 else "4a").body == b"ok"
     assert received(driver) == ["a"]
-
-
-def test_later_requests_of_revision_3_need_not_name_it() -> None:
-    core, driver = v3_driver()
-    sid = driver.open_polling()
-    core.send(sid, "a")
-    assert driver.answers[driver.http(request(f"transport=polling&sid={sid}"))].body == b"2:4a"
 
 
 def test_both_revisions_at_once() -> None:

@@ -110,7 +110,7 @@ def unwrapped(script: str, revision: int) -> list[str]:
 
 @pytest.mark.parametrize("revision", [3, 4])
 def test_session_by_jsonp(revision: int) -> None:
-    """EIO-JP-01, EIO-JP-05."""
+    """EIO-JP-01, EIO-JP-05, EIO-QP-09."""
     core, driver, sid = polling(revision)
     core.send(sid, 'a\u2028"\n')
     core.send(sid, b"\1\2\3")

@@ -215,6 +215,7 @@ def test_octet_stream_is_read_as_the_text_it_is() -> None:
 
 
 def test_serves_by_prefix() -> None:
+    """EIO-PATH-02."""
     core: EngineServer[str] = EngineServer(ServerConfig(path="/a/"), new_sid=counter("E"))
     assert core.serves("/a/?EIO=4")
     assert core.serves("/a/b?EIO=4")

@@ -232,6 +232,7 @@ def test_harmless_packets(frame: str) -> None:
 
 
 def test_close_packet_on_websocket_closes() -> None:
+    """SIO-DISC-13."""
     _, driver = engine_driver()
     w, _ = driver.open_websocket()
     driver.frame(w, "1")
@@ -357,6 +358,7 @@ def test_late_driver_still_gives_the_peer_its_time() -> None:
 
 
 def test_close_delivers_what_is_buffered_by_poll() -> None:
+    """EIO-CL-03, EIO-CL-04, EIO-CL-08."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     core.send(sid, "a")
@@ -373,6 +375,7 @@ def test_close_delivers_what_is_buffered_by_poll() -> None:
 
 
 def test_close_answers_a_pending_poll() -> None:
+    """EIO-CL-02."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     poll = driver.poll(sid)
@@ -406,6 +409,7 @@ def test_messages_are_told_before_an_error() -> None:
 
 
 def test_close_gives_up_on_a_client_that_does_not_poll() -> None:
+    """EIO-CL-14, EIO-CL-05."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     core.close(sid, now=0)
@@ -416,6 +420,7 @@ def test_close_gives_up_on_a_client_that_does_not_poll() -> None:
 
 
 def test_close_with_discard_loses_the_buffer() -> None:
+    """EIO-CL-06."""
     core, driver = engine_driver()
     sid = driver.open_polling()
     core.send(sid, "a")
@@ -427,6 +432,7 @@ def test_close_with_discard_loses_the_buffer() -> None:
 
 @pytest.mark.parametrize("in_flight", [False, True])
 def test_close_delivers_what_is_buffered_by_websocket(in_flight: bool) -> None:
+    """EIO-CL-07."""
     core, driver = engine_driver()
     w, sid = driver.open_websocket()
     if in_flight:

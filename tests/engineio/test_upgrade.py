@@ -130,6 +130,7 @@ def test_anything_else_drops_the_candidate_alone(frame: str | bytes, probed: boo
 
 
 def test_abandoned_upgrade_is_freed() -> None:
+    """EIO-UPS-10."""
     core, driver, sid, w = upgrading()
     driver.frame(w, "2probe")
     driver.sleep(10)

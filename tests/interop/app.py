@@ -1,8 +1,9 @@
-"""The application that the official JavaScript client talks to.
+"""The application that all peers talk to.
 
 ``python app.py [--port N] [--ping-interval SECONDS] [--ping-timeout SECONDS] [--recovery 1]``
 serves on 127.0.0.1 until SIGTERM and prints one line of JSON, ``{"url": ...}``, once it accepts
-connections. Both namespaces, ``/`` and ``/custom``, answer the same events.
+connections. Both namespaces, ``/`` and ``/custom``, answer the same events. Other paths have what
+a browser needs to be a peer as well. ``node/reference.cjs`` is the same on the reference.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import signal
 from collections import defaultdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -20,7 +22,18 @@ import sioproto
 import sioproto.engineio
 import sioproto.socketio
 import sioproto.trio
-from sioproto.trio import Namespace, Socket
+from sioproto.engineio import Request
+from sioproto.trio import Namespace, Response, Socket
+
+NODE_FOLDER = Path(__file__).parent / "node"
+JAVASCRIPT = "text/javascript; charset=utf-8"
+PAGES = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/client.js": ("node_modules/socket.io-client/dist/socket.io.min.js", JAVASCRIPT),
+    "/page.mjs": ("page.mjs", JAVASCRIPT),
+    "/peer.mjs": ("peer.mjs", JAVASCRIPT),
+    "/scenarios.mjs": ("scenarios.mjs", JAVASCRIPT),
+}
 
 
 class Departures:
@@ -48,9 +61,13 @@ def install(namespace: Namespace, departures: Departures) -> None:
     @namespace.use
     async def authenticate(socket: Socket) -> None:
         await trio.lowlevel.checkpoint()
-        if socket.handshake.auth.get("token") == "wrong":
+        # Clients of revision 4 have no payload to put credentials into, but a query.
+        credentials = {**socket.handshake.query, **socket.handshake.auth}
+        if credentials.get("token") == "wrong":
             raise sioproto.ConnectionRefused("wrong token", data={"retry": False})
-        socket.data["user"] = socket.handshake.auth.get("user")
+        if credentials.get("token") == "old":
+            raise sioproto.ConnectionRefused("old token")
+        socket.data["user"] = credentials.get("user")
 
     @namespace.on("connection")
     def connection(socket: Socket) -> None:
@@ -115,10 +132,20 @@ def install(namespace: Namespace, departures: Departures) -> None:
             departures.note(socket.id, "disconnect", reason, list(socket.rooms))
 
 
+async def page(request: Request) -> Response | None:
+    """The page for a browser, and its scripts."""
+    if request.method != "GET" or request.target not in PAGES:
+        return None
+    name, content_type = PAGES[request.target]
+    body = await trio.Path(NODE_FOLDER, name).read_bytes()
+    return Response(headers=(("content-type", content_type),), body=body)
+
+
 async def main(options: argparse.Namespace) -> None:
     io = sioproto.trio.Server(
         engine=sioproto.engineio.ServerConfig(
             path="/socket.io/",
+            allow_eio3=True,  # clients of major version 2, on the same port
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
         ),
@@ -131,7 +158,7 @@ async def main(options: argparse.Namespace) -> None:
     install(io.of("/custom"), departures)
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            serve = partial(io.serve, host="127.0.0.1", port=options.port)
+            serve = partial(io.serve, host="127.0.0.1", port=options.port, fallback=page)
             (host, port), *_ = await nursery.start(serve)
             print(json.dumps({"url": f"http://{host}:{port}"}), flush=True)
             async for _ in signals:

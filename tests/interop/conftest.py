@@ -1,30 +1,28 @@
-"""Our server and the official JavaScript client, each in a process of its own."""
+"""Servers and peers, each in a process of its own."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import pytest
 
-HERE = Path(__file__).parent
-NODE_FOLDER = HERE / "node"
+from tests.interop.peers import HERE, NODE_FOLDER, Peer, find_node
+
 STOP_TIMEOUT = 10
 # Above the guard of the scenarios themselves, which knows better what it waited for.
-SCENARIO_TIMEOUT = 45
+SCENARIO_TIMEOUT = 90
 
 
 @dataclass
 class RunningServer:
-    """``app.py`` in a process."""
+    """``app.py``, or ``reference.cjs``, in a process."""
 
     process: subprocess.Popen[str]
     url: str
@@ -47,20 +45,22 @@ class RunningServer:
         self.process.wait(STOP_TIMEOUT)
 
 
+Serve = Callable[..., RunningServer]
+Run = Callable[[Peer, str, RunningServer, str], None]
+Talk = Callable[[Peer, str, RunningServer, str], AbstractContextManager[IO[str]]]
+
+
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningServer]]:
-    """Start ``app.py`` with these options, e.g. ``port=0, ping_interval=0.3``."""
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Start the server of a command line with options, e.g. ``port=0, ping_interval=0.3``."""
     started: list[RunningServer] = []
 
-    def start(**options: float) -> RunningServer:
+    def start(*command: str, **options: float) -> RunningServer:
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         path = tmp_path_factory.mktemp("server") / "stderr"
         errors = path.open("w+", encoding="utf-8")
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "app.py"), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
+            [*command, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True
         )
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -81,7 +81,19 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ru
 
 
 @pytest.fixture(scope="session")
-def server(serve: Callable[..., RunningServer]) -> Iterator[RunningServer]:
+def serve(start: Serve) -> Serve:
+    """Start our server with these options."""
+    return lambda **options: start(sys.executable, str(HERE / "app.py"), **options)
+
+
+@pytest.fixture(scope="session")
+def serve_reference(start: Serve) -> Serve:
+    """Start the reference implementation with these options."""
+    return lambda **options: start(find_node(), str(NODE_FOLDER / "reference.cjs"), **options)
+
+
+@pytest.fixture(scope="session")
+def server(serve: Serve) -> Iterator[RunningServer]:
     """One server for all scenarios that leave it running. It must still be well at the end."""
     running = serve()
     yield running
@@ -89,32 +101,19 @@ def server(serve: Callable[..., RunningServer]) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
-def scenario_command() -> Callable[[str, str, str], list[str]]:
-    """The command line of a scenario, its name, URL and transports given."""
-    node = shutil.which("node")
-    if node is None or not (NODE_FOLDER / "node_modules").is_dir():
-        pytest.fail(
-            "The interoperability tests need Node.js and its packages: run `tox -e interop`, "
-            f"or `npm ci` in {NODE_FOLDER.relative_to(HERE.parent.parent)}."
-        )
-    return lambda name, url, transports: [
-        node,
-        str(NODE_FOLDER / "scenarios.mjs"),
-        name,
-        url,
-        transports,
-    ]
+def reference(serve_reference: Serve) -> Iterator[RunningServer]:
+    running = serve_reference()
+    yield running
+    running.stop()
 
 
 @pytest.fixture
-def run_scenario(
-    scenario_command: Callable[[str, str, str], list[str]],
-) -> Callable[[str, RunningServer, str], None]:
-    """Run one scenario of the official client to its end, and fail with what it prints."""
+def run_scenario() -> Run:
+    """Run one scenario of a peer to its end, and fail with what it prints."""
 
-    def run(name: str, server: RunningServer, transports: str) -> None:
+    def run(peer: Peer, name: str, server: RunningServer, transports: str) -> None:
         result = subprocess.run(
-            scenario_command(name, server.url, transports),
+            peer.command(name, server.url, transports),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -128,15 +127,13 @@ def run_scenario(
 
 
 @pytest.fixture
-def scenario_process(
-    scenario_command: Callable[[str, str, str], list[str]],
-) -> Callable[..., object]:
+def scenario_process() -> Talk:
     """A context with a scenario that is talked to while it runs; it must succeed by the end."""
 
     @contextmanager
-    def run(name: str, server: RunningServer, transports: str) -> Iterator[IO[str]]:
+    def run(peer: Peer, name: str, server: RunningServer, transports: str) -> Iterator[IO[str]]:
         with subprocess.Popen(
-            scenario_command(name, server.url, transports),
+            peer.command(name, server.url, transports),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sioproto import LocalProtocolError
@@ -17,7 +17,7 @@ from sioproto.socketio import (
     EventReceived,
     Socket,
 )
-from tests.harness import socket_driver
+from tests.harness import PROGRAMS, socket_driver
 
 near = st.sampled_from(["Connect", "connect ", "disconnects", "error", "connection", "message", ""])
 names = st.sampled_from(RESERVED_EVENTS) | near | st.text(max_size=5)
@@ -30,6 +30,7 @@ def escaped(text: str) -> str:
     return '"' + "".join(f"\\u{pair}" for pair in pairs) + '"'
 
 
+@settings(max_examples=PROGRAMS)
 @given(st.lists(st.tuples(names, st.booleans(), st.booleans()), max_size=6))
 def test_nothing_reserved_comes_in(events: list[tuple[str, bool, bool]]) -> None:
     _, driver = socket_driver()
@@ -68,8 +69,10 @@ def emitters(socket: Socket) -> list[Any]:
     ]
 
 
+@settings(max_examples=PROGRAMS)
 @given(st.lists(st.tuples(names, st.integers(0, 6)), max_size=8))
 def test_nothing_reserved_goes_out(events: list[tuple[str, int]]) -> None:
+    """SIO-EVT-05, SIO-EVT-06."""
     _, driver = socket_driver()
     w, _ = driver.open_websocket()
     driver.frame(w, "40")

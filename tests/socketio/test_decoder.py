@@ -77,6 +77,7 @@ def test_unexpected_binary() -> None:
 
 
 def test_reset() -> None:
+    """SIO-BIN-19."""
     decoder = Decoder(JSON)
     decoder.feed('52-["m"]')
     decoder.feed(b"a")

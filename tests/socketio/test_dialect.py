@@ -44,7 +44,7 @@ def reasons(driver: Driver) -> list[str]:
 
 
 def test_client_is_in_the_main_namespace_at_once() -> None:
-    """SIO-V4-02, SIO-V4-03."""
+    """SIO-V4-01, SIO-V4-02, SIO-V4-03."""
     core, driver = v4_driver()
     _, sid = open_websocket(driver)
     (connected,) = driver.events_of(Connected)

@@ -36,6 +36,7 @@ def dynamic(**config: Any) -> tuple[SocketServer[str], Driver, list[NamespaceReq
 
 
 def test_namespace_is_granted() -> None:
+    """SIO-NSP-05."""
     core, driver, requests = dynamic()
     w, _ = driver.open_websocket()
     assert driver.frame(w, '40/dyn-1,{"k":1}') == []
@@ -53,6 +54,7 @@ def test_namespace_is_granted() -> None:
 
 
 def test_namespace_is_denied() -> None:
+    """SIO-NSP-05."""
     core, driver, requests = dynamic()
     w, _ = driver.open_websocket()
     driver.frame(w, "40/x,")
@@ -65,6 +67,7 @@ def test_namespace_is_denied() -> None:
 
 
 def test_two_first_joins_make_one_namespace() -> None:
+    """SIO-NSP-13."""
     core, driver, requests = dynamic()
     people = [driver.open_websocket()[0] for _ in range(2)]
     for w in people:
@@ -92,6 +95,7 @@ def test_undecided_namespace_is_not_joined(packet: str) -> None:
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_empty_namespace_goes_if_it_was_granted(keep: bool) -> None:
+    """SIO-NSP-12."""
     core, driver, requests = dynamic(remove_empty_namespaces=not keep)
     core.of("/static")
     people = [driver.open_websocket()[0] for _ in range(2)]
@@ -110,6 +114,7 @@ def test_empty_namespace_goes_if_it_was_granted(keep: bool) -> None:
 
 
 def test_refused_candidate_leaves_no_namespace() -> None:
+    """SIO-NSP-12."""
     core, driver, requests = dynamic(remove_empty_namespaces=True)
     driver.on_event = lambda event: (
         requests.append(event.request) if isinstance(event, NamespaceRequested) else None

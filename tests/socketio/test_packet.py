@@ -117,7 +117,18 @@ def test_near_packets_decode_or_are_refused_as_documented(text: str) -> None:
     ],
 )
 def test_encoding(packet: Packet, messages: list[str | bytes]) -> None:
+    """SIO-PKT-01, SIO-PKT-02, SIO-BIN-01."""
     assert encode(packet) == messages
+
+
+def test_encoding_leaves_the_packet_as_it_was() -> None:
+    """SIO-PKT-13."""
+    data = ["x", b"\1", {"deep": [b"\2"]}]
+    packet = Packet(PacketType.EVENT, "/", data, 1)
+    encode(packet)
+    encode(packet)
+    assert packet == Packet(PacketType.EVENT, "/", ["x", b"\1", {"deep": [b"\2"]}], 1)
+    assert packet.data is data
 
 
 @pytest.mark.parametrize(
@@ -128,9 +139,12 @@ def test_encoding(packet: Packet, messages: list[str | bytes]) -> None:
         Packet(PacketType.EVENT, "/", ["x", {1, 2}]),
         Packet(PacketType.EVENT, "/", ["x", float("nan")]),
         Packet(PacketType.EVENT, "/", ["x", {b"key": 1}]),
+        Packet(PacketType.EVENT, "/", ["x", print, 1]),
+        Packet(PacketType.EVENT, "/", ["x", object(), b"beside bytes"]),
     ],
 )
 def test_what_cannot_be_encoded(packet: Packet) -> None:
+    """SIO-PKT-09, SIO-PKT-11, SIO-BIN-03, SIO-EVT-21: an error of the caller, never bad bytes."""
     with pytest.raises(LocalProtocolError):
         encode(packet)
 
@@ -161,6 +175,7 @@ def test_what_cannot_be_encoded(packet: Packet) -> None:
     ],
 )
 def test_decoding(text: str, packet: Packet) -> None:
+    """SIO-PKT-01, SIO-PKT-02; SIO-DEC-14: an id on any type."""
     assert decode(text) == packet
 
 
@@ -227,6 +242,7 @@ def test_decoding(text: str, packet: Packet) -> None:
     ids=lambda value: value[:20],
 )
 def test_refused(text: str, rule: str) -> None:
+    """Also SIO-DEC-02, one character is the type; SIO-DEC-15, a payload that should be there is."""
     with pytest.raises(DecodeError) as caught:
         Decoder(JSON).feed(text)
     assert caught.value.rule == rule

@@ -13,6 +13,7 @@ from sioproto.socketio import (
     Connected,
     ConnectRequested,
     Disconnected,
+    EventReceived,
     RecoveringAdapter,
     RecoveryConfig,
     Socket,
@@ -77,6 +78,7 @@ class Client:
 
 
 def test_offsets() -> None:
+    """SIO-CSR-04."""
     for number in (1, 35, 36, 37, 10**9):
         assert _number(_offset(number)) == number
     for text in ("", "-1", "A", "é", "1.0", "z" * 13):
@@ -84,6 +86,7 @@ def test_offsets() -> None:
 
 
 def test_reply_has_a_private_id_and_events_have_offsets() -> None:
+    """SIO-CSR-02, SIO-CSR-03."""
     core, driver = recovering()
     client = Client(driver, "/custom,")
     assert len({client.sid, client.pid, client.socket.sid}) == 3
@@ -97,6 +100,7 @@ def test_reply_has_a_private_id_and_events_have_offsets() -> None:
 
 
 def test_what_has_no_offset() -> None:
+    """SIO-CSR-05."""
     core, driver = recovering()
     client = Client(driver)
     client.socket.emit_with_ack("a", timeout=5, now=0)
@@ -107,7 +111,51 @@ def test_what_has_no_offset() -> None:
     assert driver.frames[client.w] == ['420["a"]', '42["b"]', '421["c"]', '42["d"]']
 
 
+def test_acknowledgements_have_no_offset() -> None:
+    """SIO-ACK-16."""
+    _, driver = recovering()
+    client = Client(driver)
+    driver.frames[client.w].clear()
+    driver.frame(client.w, '427["question"]')
+    (event,) = driver.events_of(EventReceived)
+    assert event.reply is not None
+    event.reply("answer")
+    driver.drain()
+    assert driver.frames[client.w] == ['437["answer"]']
+    adapter = client.socket.namespace.adapter
+    assert isinstance(adapter, RecoveringAdapter)
+    assert len(adapter._log) == 0
+
+
+def test_leaving_ones_own_room_costs_no_event() -> None:
+    """SIO-CSR-06."""
+    _, driver = recovering()
+    client = Client(driver)
+    client.socket.leave(client.socket.id)
+    client.socket.emit("seen")
+    assert client.read() == [["seen"]]
+    old = client.socket
+    client.cut()
+    old.emit("missed")
+    client.connect()
+    assert client.socket.recovered
+    assert client.seen == [["seen"], ["missed"]]
+
+
+def test_application_sees_what_the_client_came_with() -> None:
+    """SIO-CSR-17."""
+    core, driver = recovering()
+    client = Client(driver)
+    core.of("/").emit("seen")
+    client.cut()
+    auth = {"pid": client.pid, "offset": client.offset, "token": "x"}
+    client.connect(auth)
+    assert client.socket.recovered
+    assert client.socket.handshake.auth == auth
+
+
 def test_client_comes_back() -> None:
+    """SIO-CSR-11, SIO-CSR-13, SIO-HS-13."""
     core, driver = recovering()
     io = core.of("/")
     client = Client(driver)
@@ -140,6 +188,7 @@ def test_client_comes_back() -> None:
 
 
 def test_missed_events_come_before_the_reply() -> None:
+    """SIO-CSR-12."""
     core, driver = recovering()
     client = Client(driver)
     core.of("/").emit("seen")
@@ -156,6 +205,7 @@ def test_missed_events_come_before_the_reply() -> None:
 
 
 def test_private_id_is_good_for_one_return() -> None:
+    """SIO-CSR-16."""
     core, driver = recovering()
     client = Client(driver)
     core.of("/").emit("seen")
@@ -181,6 +231,7 @@ def test_private_id_is_good_for_one_return() -> None:
     ],
 )
 def test_nothing_to_recover_is_no_error(auth: dict[str, Any]) -> None:
+    """SIO-CSR-09, SIO-CSR-10."""
     core, driver = recovering()
     client = Client(driver)
     core.of("/").emit("seen")
@@ -207,6 +258,7 @@ def test_nothing_to_recover_is_no_error(auth: dict[str, Any]) -> None:
     ],
 )
 def test_reasons_after_which_a_socket_is_kept(end: Any, kept: bool) -> None:
+    """SIO-CSR-07."""
     core, driver = recovering()
     client = Client(driver)
     core.of("/").emit("seen")
@@ -219,6 +271,7 @@ def test_reasons_after_which_a_socket_is_kept(end: Any, kept: bool) -> None:
 
 
 def test_time_is_up() -> None:
+    """SIO-CSR-10."""
     for pause, kept in ((100.0, True), (140.0, False)):
         core, driver = recovering(max_disconnection_duration=120)
         client = Client(driver)
@@ -311,6 +364,7 @@ def test_offset_costs_nothing_if_the_event_cannot_be_sent() -> None:
 
 
 def test_without_recovery_nothing_changes() -> None:
+    """SIO-CSR-01, SIO-CSR-19, SIO-HS-13."""
     core, driver = socket_driver()
     w, _ = driver.open_websocket()
     driver.frame(w, '40{"pid":"foo","offset":"bar"}')

@@ -20,32 +20,10 @@ from sioproto.socketio import (
     DisconnectReason,
     EventReceived,
     ServerConfig,
-    Socket,
     SocketServer,
 )
-from tests.harness import Driver, counter, request, socket_driver
-
-
-def joined(driver: Driver, *namespaces: str) -> tuple[str, list[Socket]]:
-    """A client on WebSocket that has joined these namespaces, and its sockets."""
-    w, _ = driver.open_websocket()
-    before = len(driver.events_of(Connected))
-    for name in namespaces or ("/",):
-        driver.frame(w, "40" if name == "/" else f"40{name},")
-    driver.frames[w].clear()
-    return w, [event.socket for event in driver.events_of(Connected)[before:]]
-
-
-def reasons(driver: Driver) -> list[str]:
-    return [str(event.reason) for event in driver.events_of(Disconnected)]
-
-
-def rule(driver: Driver) -> str:
-    """The rule that the last disconnection names."""
-    details = driver.events_of(Disconnected)[-1].details
-    assert isinstance(details, RemoteProtocolError)
-    return details.rule
-
+from tests.harness import counter, request, socket_driver
+from tests.socketio.support import joined, reasons, rule
 
 # Joining
 
@@ -64,6 +42,7 @@ def rule(driver: Driver) -> str:
     ],
 )
 def test_connect(packet: str, answer: str) -> None:
+    """SIO-DEC-14."""
     _, driver = socket_driver("/custom")
     w, _ = driver.open_websocket()
     assert driver.frame(w, packet) == [answer]
@@ -77,6 +56,7 @@ def test_nothing_is_implicit() -> None:
 
 
 def test_ids_are_new_for_each_namespace_and_connection() -> None:
+    """SIO-HS-08."""
     _, driver = socket_driver("/custom")
     _, first = joined(driver, "/", "/custom")
     _, second = joined(driver)
@@ -85,12 +65,14 @@ def test_ids_are_new_for_each_namespace_and_connection() -> None:
 
 
 def test_handshake() -> None:
+    """SIO-HS-01, SIO-HS-04, SIO-HS-05, SIO-HS-07."""
     _, driver = socket_driver("/custom")
     head = request(
         "EIO=4&transport=websocket&x=%C3%A9&x=2",
         host="example.org",
         origin="http://evil.example",
         x_forwarded_for="198.51.100.1",
+        x_forwarded_proto="https",
     )
     w = driver.connect(head)
     driver.frame(w, '40/custom,{"token":"abc"}')
@@ -114,6 +96,7 @@ def test_auth_defaults_to_nothing() -> None:
 
 
 def test_refusal_leaves_the_connection() -> None:
+    """SIO-MW-05, SIO-MW-08."""
     core, driver = socket_driver("/custom", accept=False)
     w, _ = driver.open_websocket()
     driver.frame(w, "40/custom,")
@@ -137,6 +120,7 @@ def test_refusal_leaves_the_connection() -> None:
 
 
 def test_what_is_done_before_the_acceptance_takes_effect_with_it() -> None:
+    """SIO-BC-01, SIO-MW-05, SIO-ROOM-10."""
     core, driver = socket_driver(accept=False)
     w, _ = driver.open_websocket()
     driver.frame(w, "40")
@@ -162,6 +146,7 @@ def test_what_is_done_before_the_acceptance_takes_effect_with_it() -> None:
 
 
 def test_client_that_goes_before_the_answer() -> None:
+    """SIO-CONN-23, SIO-ROOM-08."""
     core, driver = socket_driver(accept=False)
     w, _ = driver.open_websocket()
     driver.frame(w, "40")
@@ -188,9 +173,11 @@ def test_client_that_goes_before_the_answer() -> None:
         ["40", '43/custom,1["x"]'],
         ["40", '44{"message":"x"}'],
         ["40", "41", '42["late"]'],
+        ["40", "40/custom,", '42/custom["a"]'],
     ],
 )
 def test_what_is_illegal_in_this_state_closes_the_connection(packets: list[str]) -> None:
+    """SIO-DISC-11: also if the socket has just left. SIO-DEC-07: a name may swallow a payload."""
     _, driver = socket_driver("/custom")
     w, _ = driver.open_websocket()
     for packet in packets:
@@ -212,14 +199,16 @@ def test_pending_join_is_no_join(second: str) -> None:
 
 
 def test_rejoin_gets_a_new_id_even_in_one_burst() -> None:
+    """SIO-EVT-03, SIO-CONN-21."""
     _, driver = socket_driver()
     w, (socket,) = joined(driver)
-    assert driver.frame(w, "41", "40") == ['40{"sid":"S2"}']
+    assert driver.frame(w, "41", "40") == ['40{"sid":"S2"}']  # the first is not answered
     assert reasons(driver) == ["client namespace disconnect"]
     assert socket.id == "S1"
 
 
 def test_connection_without_namespace_is_closed_in_time() -> None:
+    """SIO-DISC-09."""
     _, driver = socket_driver(connect_timeout=5)
     w, _ = driver.open_websocket()
     driver.frame(w, "40/random")
@@ -231,6 +220,7 @@ def test_connection_without_namespace_is_closed_in_time() -> None:
 
 
 def test_connect_timer_is_not_armed_again() -> None:
+    """SIO-CONN-06."""
     _, driver = socket_driver(connect_timeout=5)
     w, _ = joined(driver)
     driver.frame(w, "41")
@@ -259,6 +249,7 @@ def test_event(packet: str, name: Any, args: list[Any]) -> None:
 
 
 def test_event_with_attachments_by_polling() -> None:
+    """SIO-BIN-18."""
     _, driver = socket_driver()
     sid = driver.open_polling()
     driver.post(sid, "40")
@@ -272,6 +263,7 @@ def test_event_with_attachments_by_polling() -> None:
     "packet", ["4abc", "4", '42["connect"]', "41{}", '450-["a"]', '4511-["a"]']
 )
 def test_undecodable_packet_closes_every_namespace(packet: str) -> None:
+    """SIO-DISC-06."""
     core, driver = socket_driver("/custom")
     w, sockets = joined(driver, "/", "/custom")
     other, _ = joined(driver)
@@ -316,6 +308,7 @@ def test_missing_attachments_are_waited_for_in_bounds() -> None:
 
 
 def test_emit() -> None:
+    """SIO-BIN-02."""
     _, driver = socket_driver("/custom")
     w, (main, custom) = joined(driver, "/", "/custom")
     main.emit("a", 1, b"x", {"deep": [b"y"]})
@@ -334,6 +327,7 @@ def test_emit() -> None:
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"],
 )
 def test_reserved_names_are_refused(name: str) -> None:
+    """SIO-EVT-05."""
     core, driver = socket_driver()
     w, (socket,) = joined(driver)
     for emit in (socket.emit, socket.broadcast.emit, core.of("/").emit, core.of("/").to("r").emit):
@@ -348,6 +342,7 @@ def test_reserved_names_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", [True, None, b"x", ["a"]])
 def test_event_name_of_another_type(name: Any) -> None:
+    """SIO-PKT-09."""
     _, driver = socket_driver()
     _, (socket,) = joined(driver)
     with pytest.raises(LocalProtocolError, match="text or a number"):
@@ -355,6 +350,7 @@ def test_event_name_of_another_type(name: Any) -> None:
 
 
 def test_emit_after_the_end_does_nothing() -> None:
+    """SIO-EVT-14, SIO-EVT-15, SIO-HS-09, SIO-ROOM-08."""
     _, driver = socket_driver()
     w, (socket,) = joined(driver)
     driver.frame(w, "41")
@@ -393,6 +389,7 @@ def test_acknowledging() -> None:
 
 
 def test_asking_for_acknowledgements() -> None:
+    """SIO-ACK-01, SIO-ACK-06, SIO-ACK-09, SIO-ACK-11."""
     _, driver = socket_driver()
     w, (socket,) = joined(driver)
     v, (other,) = joined(driver)
@@ -440,6 +437,7 @@ def test_pending_acknowledgements_are_limited() -> None:
 
 
 def test_rooms_are_full_while_disconnecting_and_empty_when_disconnected() -> None:
+    """SIO-DISC-03, SIO-HS-12, SIO-ROOM-06, SIO-ROOM-07."""
     core, driver = socket_driver()
     w, (socket,) = joined(driver)
     v, (other,) = joined(driver)
@@ -462,6 +460,7 @@ def test_rooms_are_full_while_disconnecting_and_empty_when_disconnected() -> Non
 
 
 def test_disconnect_leaves_one_namespace() -> None:
+    """SIO-DISC-04."""
     _, driver = socket_driver("/custom")
     w, (main, custom) = joined(driver, "/", "/custom")
     main.disconnect(now=0)
@@ -474,6 +473,7 @@ def test_disconnect_leaves_one_namespace() -> None:
 
 
 def test_disconnect_and_close() -> None:
+    """SIO-DISC-05, SIO-DISC-14."""
     _, driver = socket_driver("/custom")
     w, (main, custom) = joined(driver, "/", "/custom")
     custom.emit("last")
@@ -485,6 +485,7 @@ def test_disconnect_and_close() -> None:
 
 
 def test_disconnecting_twice_in_the_event_is_harmless() -> None:
+    """SIO-DISC-04."""
     _, driver = socket_driver()
     w, (socket,) = joined(driver)
 
@@ -500,6 +501,7 @@ def test_disconnecting_twice_in_the_event_is_harmless() -> None:
 
 
 def test_shutdown() -> None:
+    """SIO-DISC-06."""
     core, driver = socket_driver("/custom")
     w, sockets = joined(driver, "/", "/custom")
     v, more = joined(driver)
@@ -533,6 +535,7 @@ def test_nothing_stays_behind() -> None:
 
 
 def test_namespaces_get_a_slash_and_no_comma() -> None:
+    """SIO-NSP-01, SIO-PKT-09."""
     core, _ = socket_driver()
     assert core.of("abc") is core.of("/abc")
     assert core.of("") is core.of("/")
@@ -551,6 +554,7 @@ def test_namespaces_get_a_slash_and_no_comma() -> None:
     ],
 )
 def test_config_refuses_nonsense_by_name(field: str, value: object) -> None:
+    """SIO-CONN-05."""
     with pytest.raises(ValueError, match=f"ServerConfig.{field} must be"):
         ServerConfig(**{field: value})  # type: ignore[arg-type]  # nonsense has the wrong type
 

@@ -58,6 +58,7 @@ def setting() -> tuple[SocketServer[str], Driver, list[tuple[str, Socket]]]:
 
 
 def test_broadcast_operators() -> None:
+    """SIO-BC-01, SIO-BC-02, SIO-BC-03, SIO-BC-04, SIO-BC-05, SIO-BC-06, SIO-ROOM-01."""
     core, driver, people = setting()
     io = core.of("/")
     first = people[0][1]
@@ -88,6 +89,7 @@ def test_broadcast_operators() -> None:
 
 
 def test_operators_are_immutable() -> None:
+    """SIO-BC-08."""
     core, driver, people = setting()
     base = core.of("/").to("a")
     base.to("b")
@@ -116,6 +118,7 @@ def test_namespaces_are_apart() -> None:
 
 
 def test_socket_that_left_its_rooms_still_gets_what_goes_to_all() -> None:
+    """SIO-ROOM-12."""
     core, driver, people = setting()
     for room in list(people[3][1].rooms):
         people[3][1].leave(room)
@@ -134,6 +137,7 @@ class CountingJson(StrictJson):
 
 
 def test_broadcast_encodes_and_frames_once() -> None:
+    """SIO-BC-09, SIO-PKT-12."""
     json = CountingJson()
     core: SocketServer[str] = SocketServer(
         EngineServer(new_sid=counter("E")),
@@ -152,6 +156,7 @@ def test_broadcast_encodes_and_frames_once() -> None:
 
 
 def test_join_and_leave() -> None:
+    """SIO-HS-09, SIO-ROOM-01, SIO-ROOM-02, SIO-ROOM-03, SIO-ROOM-09, SIO-ROOM-10."""
     _, driver = socket_driver()
     ((_, socket),) = clients(driver, 1)
     assert list(socket.rooms) == [socket.id]
@@ -169,6 +174,7 @@ def test_join_and_leave() -> None:
 
 
 def test_free_attributes() -> None:
+    """SIO-HS-08, SIO-HS-10, SIO-HS-14."""
     _, driver = socket_driver()
     ((_, socket),) = clients(driver, 1)
     socket.username = "ann"
@@ -184,6 +190,7 @@ def test_free_attributes() -> None:
 
 
 def test_bulk_operations() -> None:
+    """SIO-BC-17, SIO-BC-18."""
     core, driver, people = setting()
     io = core.of("/")
     assert io.to("a").fetch_sockets() == [people[0][1], people[2][1]]
@@ -203,6 +210,7 @@ def test_bulk_operations() -> None:
 
 
 def test_volatile_is_dropped_whole_for_who_cannot_take_it() -> None:
+    """SIO-EVT-18."""
     core, driver = socket_driver()
     people = clients(driver, 2)
     (busy, slow), (free, _) = people
@@ -267,6 +275,7 @@ def asked(driver: Driver, people: list[tuple[str, Socket]]) -> list[str]:
 
 
 def test_broadcast_with_acknowledgements() -> None:
+    """SIO-BC-15."""
     core, driver, people = setting()
     io = core.of("/")
     id = io.to("a", "b").emit_with_ack("q", 1, timeout=5, now=0)
@@ -283,6 +292,7 @@ def test_broadcast_with_acknowledgements() -> None:
 
 
 def test_broadcast_acknowledgements_that_do_not_come() -> None:
+    """SIO-BC-15, SIO-BC-16."""
     core, driver, people = setting()
     io = core.of("/")
     id = io.to().emit_with_ack("q", timeout=5, now=0)
@@ -297,9 +307,11 @@ def test_broadcast_acknowledgements_that_do_not_come() -> None:
     driver.frame(people[2][0], f'43{id}["late"]')
     assert len(driver.events_of(BroadcastAcked)) == 1
     assert core.statistics().timers < 50
+    assert all(socket._acks == {} for _, socket in people)
 
 
 def test_broadcast_with_acknowledgements_to_nobody() -> None:
+    """SIO-BC-14."""
     core, driver, _ = setting()
     id = core.of("/").to("nobody").emit_with_ack("q", timeout=5, now=0)
     driver.drain()
@@ -307,6 +319,7 @@ def test_broadcast_with_acknowledgements_to_nobody() -> None:
 
 
 def test_room_events() -> None:
+    """SIO-ROOM-03, SIO-ROOM-04, SIO-ROOM-05."""
     core, driver = socket_driver(room_events=True)
     (w, ann), (_, bob) = clients(driver, 2)
     io = core.of("/")

@@ -27,18 +27,22 @@ class Broken:
     """The case whose verdict has to differ from that for the unbroken server."""
     apply: Callable[[], None]
     """Breaks the library in this process, for good."""
+    options: tuple[str, ...] = ()
+    """With which the fixture has to be started, so that there is something to break."""
 
 
 BROKEN: dict[str, Broken] = {}
 
 
-def broken(name: str, *, rule: str, case: str) -> Callable[[Callable[[], None]], None]:
+def broken(
+    name: str, *, rule: str, case: str, options: tuple[str, ...] = ()
+) -> Callable[[Callable[[], None]], None]:
     """Register a way to break the server. Its docstring says what it does wrong."""
 
     def register(apply: Callable[[], None]) -> None:
         assert name not in BROKEN, f"two broken servers are called {name}"
         assert apply.__doc__, f"{name} says nothing about itself"
-        BROKEN[name] = Broken(name, apply.__doc__, rule, case, apply)
+        BROKEN[name] = Broken(name, apply.__doc__, rule, case, apply, options)
 
     return register
 
@@ -53,5 +57,5 @@ def replace(owner: type, method: str, replacement: Callable[..., Any]) -> None:
     setattr(owner, method, replaced)
 
 
-for area in ("_engineio", "_socketio"):
+for area in ("_engineio", "_http", "_socketio"):
     import_module(f"{__name__}.{area}")

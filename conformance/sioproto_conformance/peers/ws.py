@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import os
 import struct
+import zlib
 from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
+from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
 from sioproto_conformance.peers.http1 import Headers, HttpConnection, Response, request_bytes
-from sioproto_conformance.peers.wire import within
+from sioproto_conformance.peers.wire import Unexpected, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,42 @@ def frame_bytes(
     return head + key + mixed.to_bytes(size, "big")
 
 
+DEFLATE = "permessage-deflate"
+"""The name of the extension that compresses messages."""
+
+
+class Deflater:
+    """What a client compresses with, once the server has accepted."""
+
+    def __init__(self, takeover: bool, bits: int) -> None:
+        self._takeover = takeover
+        self._bits = bits
+        self._context = self._new()
+
+    def _new(self) -> zlib._Compress:
+        return zlib.compressobj(wbits=-self._bits)
+
+    def compress(self, message: bytes) -> bytes:
+        """Return the payload of a compressed message."""
+        if not self._takeover:
+            self._context = self._new()
+        data = self._context.compress(message) + self._context.flush(zlib.Z_SYNC_FLUSH)
+        return data[:-4]
+
+
+def _accepted(response: Response) -> PerMessageDeflate | None:
+    """Return what reads the messages of a server that has accepted to compress."""
+    answer = response.header("sec-websocket-extensions") or ""
+    if answer.partition(";")[0].strip() != DEFLATE:
+        return None
+    extension = PerMessageDeflate()
+    try:
+        extension.finalize(answer)
+    except (ValueError, IndexError):
+        raise Unexpected(f"parameters of {DEFLATE}", answer) from None
+    return extension
+
+
 class WsConnection:
     """An established WebSocket."""
 
@@ -70,7 +108,14 @@ class WsConnection:
         self.timeout = http.timeout
         self.answer_pings = True
         """Whether ping frames are answered, and close frames echoed, while receiving."""
-        self._protocol = FrameProtocol(client=True, extensions=[])
+        extension = _accepted(response)
+        self.deflate: Deflater | None = None
+        """What messages can be compressed with, if the server has accepted that."""
+        if extension is not None:
+            self.deflate = Deflater(
+                not extension.client_no_context_takeover, extension.client_max_window_bits
+            )
+        self._protocol = FrameProtocol(client=True, extensions=[extension] if extension else [])
         self._parts: list[str | bytes] = []
         self._ready: deque[Incoming] = deque()
         self._ended: Incoming | None = None

@@ -1,0 +1,3 @@
+"""Help for testing applications. See ``sioproto.testing.trio``."""
+
+__all__ = ()

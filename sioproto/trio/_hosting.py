@@ -1,0 +1,138 @@
+"""The nursery of all tasks of some applications, their clocks, and the end in order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import trio
+
+from sioproto.trio._endpoint import Endpoint
+
+
+class Hosting:
+    """What goes on while some applications are served, wherever their clients come from.
+
+    Args:
+        endpoints: of the applications.
+        shutdown_timeout: longest time that closing in order may take, in seconds.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], shutdown_timeout: float) -> None:
+        self._endpoints = endpoints
+        self._shutdown_timeout = shutdown_timeout
+        self.busy = Busy()
+        """Counts what should come to its end before the serving does."""
+        self._accepting = trio.CancelScope()
+
+    async def run(
+        self,
+        accept: Callable[[trio.Nursery], Awaitable[object]],
+        started: Callable[[], None],
+    ) -> None:
+        """Serve until cancelled, then end in order.
+
+        Args:
+            accept: takes clients in until it is cancelled, each in a task of the nursery given.
+            started: called once everything runs.
+
+        Raises:
+            LocalProtocolError: an application serves or served already.
+            ExceptionGroup: of one ``ExceptionGroup``, of what tasks raised.
+        """
+        async with trio.open_nursery() as outer:
+            tasks: trio.Nursery = await outer.start(self._run_tasks, accept)
+            started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                if not tasks.cancel_scope.cancel_called:
+                    self._shut_down(tasks)
+
+    async def _run_tasks(
+        self,
+        accept: Callable[[trio.Nursery], Awaitable[object]],
+        *,
+        task_status: trio.TaskStatus[trio.Nursery],
+    ) -> None:
+        """The home of all tasks, which no cancellation reaches before they have come to an end."""
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as tasks:
+                runtime = TrioRuntime(tasks, self.busy)
+                for endpoint in self._endpoints:
+                    endpoint.application.start(runtime, endpoint.wake, endpoint.flush)
+                    tasks.start_soon(endpoint.run_clock)
+                tasks.start_soon(self._accept, accept, tasks)
+                task_status.started(tasks)
+
+    async def _accept(
+        self, accept: Callable[[trio.Nursery], Awaitable[object]], tasks: trio.Nursery
+    ) -> None:
+        with self._accepting:
+            await accept(tasks)
+
+    def _shut_down(self, tasks: trio.Nursery) -> None:
+        self._accepting.cancel()
+        for endpoint in self._endpoints:
+            endpoint.call(endpoint.core.shutdown)
+        tasks.cancel_scope.deadline = trio.current_time() + self._shutdown_timeout
+        tasks.start_soon(self._end_when_idle, tasks)
+
+    async def _end_when_idle(self, tasks: trio.Nursery) -> None:
+        await self.busy.wait_idle()
+        tasks.cancel_scope.cancel()
+
+
+class TrioRuntime:
+    """What trio lends to an application."""
+
+    def __init__(self, nursery: trio.Nursery, busy: Busy) -> None:
+        self._nursery = nursery
+        self._busy = busy
+
+    def spawn(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Start a task."""
+        self._nursery.start_soon(self._run, function, args)
+
+    def event(self) -> trio.Event:
+        """Make an event."""
+        return trio.Event()
+
+    def timeout(self, seconds: float) -> AbstractContextManager[object]:
+        """A context whose body is cancelled after so many seconds."""
+        return trio.move_on_after(seconds)
+
+    def clock(self) -> float:
+        """Seconds."""
+        return trio.current_time()
+
+    async def _run(self, function: Callable[..., Awaitable[object]], args: Any) -> None:
+        with self._busy.one():
+            await function(*args)
+
+
+class Busy:
+    """Counts what should come to its end before the serving does."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle = trio.Event()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """One more, while this context lasts."""
+        if not self._count:
+            self._idle = trio.Event()
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Wait until there is none."""
+        if self._count:
+            await self._idle.wait()
