@@ -11,8 +11,9 @@ from sioproto._deadlines import Deadlines
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto._output import Output, output
 from sioproto.engineio._client_config import ClientConfig, Pairs
+from sioproto.engineio._client_host import State
 from sioproto.engineio._client_outputs import HttpAbort, HttpRequest, WsConnect
-from sioproto.engineio._client_session import ClientSession, State
+from sioproto.engineio._client_session import ClientSession
 from sioproto.engineio._cookie_jar import Cookies
 from sioproto.engineio._message import Message, message_of
 from sioproto.engineio._outputs import CloseReason, WsClose
@@ -230,6 +231,22 @@ class EngineClient:
         self._clamp(now)
         if (session := self._current) is not None:
             session.close()
+
+    def hold(self, *, now: float) -> None:
+        """The application does not read the server for a while.
+
+        Until ``resume``, a ping that does not come costs nothing: it may be waiting to be read.
+        After ``stall_timeout`` the session is closed, and the error names that limit.
+        """
+        self._clamp(now)
+        if (session := self._current) is not None:
+            session.hold()
+
+    def resume(self, *, now: float) -> None:
+        """The application reads the server again."""
+        self._clamp(now)
+        if (session := self._current) is not None:
+            session.resume()
 
     def fail(self, error: Exception) -> None:
         """End the session, if there is one, for what the server did to the application."""

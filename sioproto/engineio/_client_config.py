@@ -40,6 +40,8 @@ class ClientConfig:
     """Longest time for an upgrade, from the request to the switch (EIO-UPC-13)."""
     post_timeout: float = 60.0
     """Longest time for the answer to a POST."""
+    stall_timeout: float = 60.0
+    """Longest time that an application may leave a session unread: see ``EngineClient.hold``."""
     close_timeout: float = 5.0
     """How long a closed session may go on to deliver what was sent before, and to say good-bye."""
     max_payload: int = 16_000_000
@@ -48,7 +50,14 @@ class ClientConfig:
     """Most characters and bytes that wait to be sent; past it the session closes."""
 
     def __post_init__(self) -> None:
-        check_seconds(self, "open_timeout", "upgrade_timeout", "post_timeout", "close_timeout")
+        check_seconds(
+            self,
+            "stall_timeout",
+            "open_timeout",
+            "upgrade_timeout",
+            "post_timeout",
+            "close_timeout",
+        )
         transports = self.transports
         known = isinstance(transports, tuple) and set(transports) <= set(TRANSPORTS)
         check_config(

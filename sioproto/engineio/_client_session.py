@@ -12,11 +12,9 @@ new ones start, and when those in flight have finished the candidate becomes the
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Iterable
 from math import inf
-from typing import Protocol
 
 from sioproto._errors import (
     ConnectionFailed,
@@ -25,7 +23,6 @@ from sioproto._errors import (
     RemoteProtocolError,
     SioprotoError,
 )
-from sioproto._output import Output
 from sioproto.engineio._client_config import ClientConfig
 from sioproto.engineio._client_handshake import (
     Handshake,
@@ -35,6 +32,7 @@ from sioproto.engineio._client_handshake import (
     parse_handshake,
     refusal_text,
 )
+from sioproto.engineio._client_host import Host, State, Timer
 from sioproto.engineio._client_outputs import Opened, OpenFailed, PingReceived, UpgradeFailed
 from sioproto.engineio._message import Message
 from sioproto.engineio._outbox import MESSAGE_OVERHEAD, Outbox
@@ -52,60 +50,6 @@ CLOSE = Message("1")
 PONG = Message("3")
 PROBE = Message("2probe")
 UPGRADE = Message("5")
-
-
-class State(enum.Enum):
-    """How far a session has come."""
-
-    OPENING = enum.auto()
-    OPEN = enum.auto()
-    LEAVING = enum.auto()
-    CLOSED = enum.auto()
-
-
-class Timer(enum.IntEnum):
-    """What a session can be waiting for."""
-
-    OPEN_BY = 0
-    PING_BY = 1
-    UPGRADE_BY = 2
-    POST_BY = 3
-    CLOSE_BY = 4
-
-
-class Host(Protocol):
-    """What a session asks of the client that owns it."""
-
-    @property
-    def now(self) -> float:
-        """Seconds, as the last fact or command told."""
-
-    def put(self, out: Output) -> None:
-        """Queue an output that starts nothing."""
-
-    def request(self, session: ClientSession, method: str, body: bytes) -> int:
-        """Send a request to the session, or for a new one. Returns its token."""
-
-    def abort(self, exchange: int) -> None:
-        """Give up a request."""
-
-    def connect(self, session: ClientSession) -> int:
-        """Open a WebSocket to the session, or for a new one. Returns its token."""
-
-    def close_websocket(self, ws: int, code: int | None) -> None:
-        """Close a WebSocket: nothing that it still brings reaches the session."""
-
-    def touch(self, session: ClientSession) -> None:
-        """The session has something to flush when outputs are next drained."""
-
-    def moved(self, session: ClientSession) -> None:
-        """The session's deadline has changed."""
-
-    def runs_on(self, transport: str) -> None:
-        """A session has found its transport."""
-
-    def ended(self, session: ClientSession) -> None:
-        """The session needs nothing any more."""
 
 
 class Candidate:
@@ -174,6 +118,11 @@ class ClientSession:
             self._fail_to_open(ConnectionFailed("the server did not answer in time"))
         elif timers[Timer.PING_BY] <= now:
             self.finish(CloseReason.PING_TIMEOUT)
+        elif timers[Timer.RESUME_BY] <= now:
+            stalled = LimitError(
+                "what the server sent is not handled", rule="EIO-HB-04", limit="stall_timeout"
+            )
+            self.finish(CloseReason.FORCED_CLOSE, stalled)
         elif timers[Timer.POST_BY] <= now:
             late = LimitError(
                 "a POST was not answered in time", rule="EIO-CLI-03", limit="post_timeout"
@@ -245,7 +194,21 @@ class ClientSession:
         """Give the server its time to ping; nothing else counts (EIO-HB-04, EIO-HB-06)."""
         assert self._handshake is not None
         silence = self._handshake.ping_interval + self._handshake.ping_timeout
-        self._arm(Timer.PING_BY, self._host.now + silence)
+        if self._timers[Timer.RESUME_BY] == inf:  # otherwise the ping may be waiting unread
+            self._arm(Timer.PING_BY, self._host.now + silence)
+
+    def hold(self) -> None:
+        """The application does not read the server for a while."""
+        if self.state is State.OPEN and self._timers[Timer.RESUME_BY] == inf:
+            self._arm(Timer.RESUME_BY, self._host.now + self._config.stall_timeout)
+            self._arm(Timer.PING_BY, inf)
+
+    def resume(self) -> None:
+        """The server is read again."""
+        if self._timers[Timer.RESUME_BY] != inf:
+            self._arm(Timer.RESUME_BY, inf)
+            if self.state is State.OPEN:
+                self._restart_heartbeat()
 
     # Sending
 
@@ -568,7 +531,7 @@ class ClientSession:
         An upgrade under way is given up: polling is enough for what is left.
         """
         self.state = State.LEAVING
-        for timer in (Timer.OPEN_BY, Timer.PING_BY):
+        for timer in (Timer.OPEN_BY, Timer.PING_BY, Timer.RESUME_BY):
             self._arm(timer, inf)
         if self.candidate is not None:
             self._host.close_websocket(self.candidate.ws, None)

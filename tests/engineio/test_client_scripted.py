@@ -306,6 +306,24 @@ def test_pong_overtakes_what_waits_and_repeats_nothing() -> None:
     assert [payload for _, payload in joined.sent] == ["4large", "3", "3", "4waits"]
 
 
+def test_heartbeat_of_a_server_that_is_not_read() -> None:
+    """EIO-HB-04: a ping may be waiting unread, for a while."""
+    client, joined = opened(upgrade=False, stall_timeout=5.0)
+    client.hold(now=joined.now)
+    joined.run(4.9)
+    assert not joined.events_of(SessionClosed)
+    client.resume(now=joined.now)
+    joined.run(0.4)
+    assert not joined.events_of(SessionClosed)
+    client.hold(now=joined.now)
+    joined.run(5.1)
+    reason, error = end_of(joined)
+    assert reason is CloseReason.FORCED_CLOSE
+    assert isinstance(error, LimitError)
+    assert error.limit == "stall_timeout"
+    client.resume(now=joined.now)
+
+
 # What servers should not do
 
 
