@@ -110,6 +110,7 @@ class ClientEndpoint:
                 try:
                     status, headers, body = await self._pool.request(out)
                 except TROUBLE as error:
+                    self._pool.distrust()
                     self.call(self.core.http_failed, out.exchange, reason_of(error))
                 else:
                     backlog = self.manager.settle()
@@ -145,6 +146,6 @@ class ClientEndpoint:
 
     def ws_retired(self, ws: int, error: Exception | None) -> None:
         """A WebSocket has ended, or could not be opened."""
-        now = trio.current_time()
-        self.core.ws_closed(ws, now=now, error=error)
+        self._pool.distrust()
+        self.core.ws_closed(ws, now=trio.current_time(), error=error)
         self.call_all(())

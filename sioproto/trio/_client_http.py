@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from math import inf
 
 import h11
 import trio
@@ -27,8 +28,9 @@ def reason_of(error: Exception) -> Exception:
     cause = error.__cause__
     if isinstance(error, trio.BrokenResourceError) and isinstance(cause, Exception):
         return cause  # e.g. what TLS has to say
-    if isinstance(error, OSError) and isinstance(cause, OSError):
-        return cause  # of the only address that was tried
+    if isinstance(error, OSError) and isinstance(cause, ExceptionGroup):
+        first = cause.exceptions[0]  # of the addresses that were tried
+        return first if isinstance(first, OSError) else error
     return error
 
 
@@ -161,7 +163,7 @@ class HttpPool:
         oldest = trio.current_time() - self.config.idle_timeout
         while self._idle and found is None:
             connection = self._idle.pop()
-            if connection.idle_since >= oldest:
+            if connection.idle_since >= oldest and not _has_more(connection.stream):
                 found = connection
             else:
                 await trio.aclose_forcefully(connection.stream)
@@ -176,7 +178,19 @@ class HttpPool:
         else:
             await trio.aclose_forcefully(connection.stream)
 
+    def distrust(self) -> None:
+        """Something went wrong with the network: use no connection that was idle meanwhile."""
+        for connection in self._idle:
+            connection.idle_since = -inf
+
     async def close(self) -> None:
         """Close the connections that wait for a request."""
         while self._idle:
             await trio.aclose_forcefully(self._idle.pop().stream)
+
+
+def _has_more(stream: trio.abc.Stream) -> bool:
+    """Whether there is something to read where nothing should be: most likely the end."""
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    return isinstance(stream, trio.SocketStream) and stream.socket.is_readable()
