@@ -1,7 +1,8 @@
 """Engine.IO and Socket.IO as sans-IO state machines.
 
 The machines live in :mod:`sioproto.engineio` and :mod:`sioproto.socketio`; a server on trio lives
-in :mod:`sioproto.trio` (extra ``trio``). This namespace holds what all of them share: the errors.
+in :mod:`sioproto.trio` (extra ``trio``), and one that is an ASGI application in
+:mod:`sioproto.asgi` (extra ``asgi``). This namespace holds what all of them share: the errors.
 Importing it needs the standard library alone.
 """
 

@@ -14,7 +14,6 @@ import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import click
@@ -30,6 +29,8 @@ from tests.trio.support import Client, SocketClient, serving
 
 # Those that take longest happen to be the last in the alphabet: they begin.
 PROPERTIES = sorted((Path(__file__).parent / "property").glob("test_*.py"), reverse=True)
+ROUND = 5_000
+"""Most examples of a property that one process runs."""
 
 
 @click.group()
@@ -43,20 +44,37 @@ def main() -> None:
 def properties(examples: int, same: bool) -> None:
     """Run the property tests with new examples, many of them, on all cores."""
     began = time.monotonic()
-    environment = {
-        **os.environ,
-        "SIOPROTO_EXAMPLES": str(examples),
-        "HYPOTHESIS_PROFILE": "default" if same else "explore",
-    }
+    profile = "default" if same else "explore"
+    # Hypothesis remembers every example of a run, so a long run is several short ones.
+    rounds = [min(ROUND, examples - done) for done in range(0, examples, ROUND)]
+    if same and len(rounds) > 1:
+        raise click.UsageError(f"--same runs the same {ROUND:,} examples again and again")
+    runs = [(path, number) for number in rounds for path in PROPERTIES]
+    totals: dict[str, Total] = {}
+    failed: dict[str, None] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reports = list(pool.map(partial(_run_properties, environment), PROPERTIES))
+        for report in pool.map(lambda run: _run_properties(run[0], run[1], profile), runs):
+            if report.failed:
+                failed[report.name] = None
+                print(report.output, flush=True)
+            for name, ran, seconds in report.properties:
+                total = totals.setdefault(name, Total())
+                total.examples += ran
+                total.seconds += seconds
     minutes = (time.monotonic() - began) / 60
-    for report in reports:
-        print(report.output if report.failed else report.rows, end="")
-    failed = [report.name for report in reports if report.failed]
+    for name, total in totals.items():
+        print(f"| {name} | {total.examples:,} examples, {total.seconds:.0f} s | |")
     verdict = f"FAILED: {', '.join(failed)}" if failed else "none failed"
     print(f"| all properties | {examples:,} examples each, {minutes:.1f} min | {verdict} |")
     sys.exit(bool(failed))
+
+
+@dataclass
+class Total:
+    """What the runs of one property come to."""
+
+    examples: int = 0
+    seconds: float = 0.0
 
 
 @dataclass
@@ -66,23 +84,27 @@ class Report:
     name: str
     failed: bool
     output: str
-    rows: str
+    properties: list[tuple[str, int, float]]
+    """Name, examples that passed, seconds."""
 
 
-def _run_properties(environment: dict[str, str], path: Path) -> Report:
+def _run_properties(path: Path, examples: int, profile: str) -> Report:
     command = [sys.executable, "-m", "pytest", "-q", "--hypothesis-show-statistics", str(path)]
+    environment = {
+        **os.environ,
+        "SIOPROTO_EXAMPLES": str(examples),
+        "HYPOTHESIS_PROFILE": profile,
+    }
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    # Hypothesis counts what really ran, in the phases of each property.
-    rows = ""
+    found = []
     for name, statistics in re.findall(
         r"^(\S+::\S+):\n\n((?:  .*\n|\n)+)", run.stdout, re.MULTILINE
     ):
+        # Hypothesis counts what really ran, in the phases of each property.
         seconds = sum(map(float, re.findall(r"phase \(([\d.]+) seconds\)", statistics)))
         passing = sum(map(int, re.findall(r"(\d+) passing", statistics)))
-        rows += f"| {name.partition('property/')[2]} | {passing:,} examples, {seconds:.0f} s | |\n"
-    summary = (run.stdout.strip().splitlines() or ["nothing ran"])[-1]
-    rows += f"| {path.name} | {summary} | |\n"
-    return Report(path.name, run.returncode != 0, run.stdout + run.stderr, rows)
+        found.append((name.partition("property/")[2], passing, seconds))
+    return Report(path.name, run.returncode != 0, run.stdout + run.stderr, found)
 
 
 @main.command()

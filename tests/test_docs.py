@@ -28,7 +28,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (ROOT / path.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "recovery"])
+@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "parsers", "recovery"])
 def test_programs_run(name: str) -> None:
     names: dict[str, Any] = {}
     for program in re.findall(r"```python\n(.*?)```", read(Path(f"docs/{name}.md")), re.DOTALL):
@@ -52,6 +52,19 @@ def test_tables_of_configurations_are_complete(config: type[Any], title: str) ->
             assert told[field.name] == (", ".join(field.default) or "none")
         else:
             assert told[field.name].strip('"') == str(field.default)
+
+
+def test_one_event_goes_step_by_step() -> None:
+    section = read(Path("docs/embedding.md")).partition("## One event, step by step")[2]
+    program = section.partition("```python\n")[2].partition("```")[0]
+    assert "430[5]" in program
+    exec(compile(program, "docs/embedding.md", "exec"), {})
+
+
+def test_asgi_page_is_one_program() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", read(Path("docs/asgi.md")), re.DOTALL)
+    assert len(blocks) == 3
+    exec(compile("\n".join(blocks), "docs/asgi.md", "exec"), {})
 
 
 @pytest.mark.parametrize("name", CONFIGS)

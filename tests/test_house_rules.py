@@ -62,7 +62,7 @@ def imports_of(path: Path, source: str) -> list[str]:
 # Who may import whom. The layers of the library, from the bottom up, and what else each may use.
 
 CORE, ENGINE, SOCKET = "sioproto", "sioproto.engineio", "sioproto.socketio"
-APP, TRIO = "sioproto._app", "sioproto.trio"
+APP, TRIO, ASGI = "sioproto._app", "sioproto.trio", "sioproto.asgi"
 TESTING, TESTING_TRIO = "sioproto.testing", "sioproto.testing.trio"
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     CORE: ({CORE}, set()),
@@ -70,9 +70,12 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     SOCKET: ({CORE, ENGINE, SOCKET}, set()),
     APP: ({CORE, ENGINE, SOCKET, APP}, set()),
     TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO}, {"trio", "h11", "wsproto"}),
+    ASGI: ({CORE, ENGINE, SOCKET, APP, ASGI}, {"anyio"}),
     TESTING: ({CORE, ENGINE, SOCKET, TESTING}, set()),
     TESTING_TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO, TESTING, TESTING_TRIO}, {"trio"}),
 }
+# What one file may import besides, when it is used: an extra.
+EXTRAS = {"sioproto.socketio._msgpack": "msgpack"}
 # The suite speaks raw bytes, so that a bug of the library cannot vouch for itself. It meets the
 # library only where it runs or breaks the library's own server.
 SUITE_MEETS_LIBRARY = ("sioproto_conformance._fixture", "sioproto_conformance.broken")
@@ -103,7 +106,11 @@ def wrong_imports(path: Path, source: str) -> list[str]:
         if top == "sioproto":
             allowed = layer_of(name) in layers
         else:
-            allowed = top in sys.stdlib_module_names or top in libraries
+            allowed = (
+                top in sys.stdlib_module_names
+                or top in libraries
+                or top == EXTRAS.get(module_of(path))
+            )
         if not allowed:
             wrong.append(f"{layer} imports {name}")
     return wrong
@@ -143,6 +150,8 @@ def test_suite_does_not_import_what_it_judges(path: Path) -> None:
         ("sioproto/engineio/_server.py", "from .. import socketio"),
         ("sioproto/socketio/_server.py", "if TYPE_CHECKING:\n    import trio"),
         ("sioproto/socketio/_server.py", "from sioproto._app import Server"),
+        ("sioproto/socketio/_server.py", "def f():\n    import msgpack"),
+        ("sioproto/socketio/_msgpack.py", "def f():\n    import orjson"),
         ("sioproto/_app/__init__.py", "import trio"),
         ("sioproto/_app/_server.py", "from sioproto.trio import Server"),
         ("sioproto/trio/_http.py", "import anyio"),
@@ -253,6 +262,7 @@ def impurities(path: Path, source: str) -> list[str]:
         f"imports {name}"
         for name in imports_of(path, source)
         if not any(name == pure or name.startswith(f"{pure}.") for pure in PURE_MODULES)
+        and name != EXTRAS.get(module_of(path))
     ]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ASYNC_NODES) or (isinstance(node, ast.comprehension) and node.is_async):

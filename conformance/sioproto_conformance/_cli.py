@@ -346,6 +346,7 @@ def _fail(message: str, code: int) -> NoReturn:
     help="Names with commas between them.",
 )
 @click.option("--recovery", is_flag=True, help="Recover the state of connections.")
+@click.option("--msgpack", is_flag=True, help="Encode the packets of Socket.IO in MessagePack.")
 @click.option("--cors", metavar="ORIGIN", help="Allow pages of this origin, * for all.")
 @click.option("--cookie", is_flag=True, help="Set a session cookie.")
 @click.option("--deflate", is_flag=True, help="Compress WebSocket messages.")
@@ -363,7 +364,7 @@ def fixture(port: int, broken: str | None, transports: str, **settings: Any) -> 
     names = tuple(transports.split(","))
     try:
         _fixture.serve(_fixture.Settings(transports=names, **settings), port=port, broken=broken)
-    except (LookupError, ValueError) as error:
+    except (ImportError, LookupError, ValueError) as error:
         _fail(str(error), USAGE)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import trio
 
+from sioproto._app._server import SocketApplication
 from sioproto.engineio import CookieConfig, CorsConfig
 from sioproto.engineio import ServerConfig as EngineConfig
-from sioproto.socketio import RecoveryConfig
+from sioproto.socketio import MsgpackParser, RecoveryConfig
 from sioproto.socketio import ServerConfig as SocketConfig
 from sioproto.trio import (
     ConnectionConfig,
@@ -34,6 +35,7 @@ class Settings:
     max_payload: int = 1_000_000
     transports: tuple[str, ...] = ("polling", "websocket")
     recovery: bool = False
+    msgpack: bool = False
     cors: str | None = None
     cookie: bool = False
     deflate: bool = False
@@ -52,6 +54,7 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
         broken: name of a way to break the server first.
 
     Raises:
+        ImportError: the settings need a library that is missing.
         LookupError: there is no such way.
         OSError: the port cannot be had.
         ValueError: the settings make no sense.
@@ -104,8 +107,8 @@ async def _end_on_signal(scope: trio.CancelScope) -> None:
             return
 
 
-def applications(settings: Settings) -> tuple[EngineServer, Server]:
-    """The two applications of the contract."""
+def configurations(settings: Settings) -> tuple[EngineConfig, EngineConfig, SocketConfig]:
+    """How the first application, and the engine and the second one, are configured."""
     engine = EngineConfig(
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
@@ -120,7 +123,13 @@ def applications(settings: Settings) -> tuple[EngineServer, Server]:
         connect_timeout=settings.connect_timeout,
         recovery=RecoveryConfig() if settings.recovery else None,
     )
-    io = Server(engine=replace(engine, path="/socket.io/"), config=config)
+    return engine, replace(engine, path="/socket.io/"), config
+
+
+def applications(settings: Settings) -> tuple[EngineServer, Server]:
+    """The two applications of the contract."""
+    engine, sockets, config = configurations(settings)
+    io = Server(engine=sockets, config=config, parser=MsgpackParser() if settings.msgpack else None)
     install(io)
     return EngineServer(echo, config=engine), io
 
@@ -131,7 +140,7 @@ async def echo(session: Session) -> None:
         session.send(data)
 
 
-def install(io: Server) -> None:
+def install(io: SocketApplication) -> None:
     """The Socket.IO application."""
 
     @io.on("connection")

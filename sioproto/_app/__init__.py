@@ -1,5 +1,6 @@
 """The application API, written once over a runtime of four calls.
 
-What users see of it is in :mod:`sioproto.trio`. A runtime lends four calls (:class:`Runtime`),
-hands the effects of the core to its transports and the events to the application.
+What users see of it is in :mod:`sioproto.trio` and :mod:`sioproto.asgi`. A runtime lends four calls
+(:class:`Runtime`); an :class:`Endpoint` hands the effects of the core to the tokens that they name
+and the events to the application.
 """

@@ -68,6 +68,18 @@ class Application(ABC):
 
     # What a driver calls
 
+    def check(self) -> None:
+        """Find out whether it can be served, before any task runs that would wrap the error.
+
+        Raises:
+            LocalProtocolError: it serves or served already, or is to offer a transport that no
+                driver carries.
+        """
+        if self._runtime is not None:
+            raise LocalProtocolError("a server serves once: make a new one")
+        if "webtransport" in self.engine().config.transports:
+            raise LocalProtocolError("webtransport is in the core alone: no driver carries it yet")
+
     def start(self, runtime: Runtime, wake: Callable[[], None], flush: Callable[[], None]) -> None:
         """Begin to serve.
 
@@ -77,10 +89,9 @@ class Application(ABC):
             flush: drains at once; called by tasks, never while the core is drained.
 
         Raises:
-            LocalProtocolError: it serves or served already.
+            LocalProtocolError: see ``check``.
         """
-        if self._runtime is not None:
-            raise LocalProtocolError("a server serves once: make a new one")
+        self.check()
         self._runtime = runtime
         self._wake_driver = wake
         self._flush = flush

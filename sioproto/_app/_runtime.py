@@ -17,6 +17,16 @@ class Event(Protocol):
         """Return once it is set, but give other tasks a chance to run in any case."""
 
 
+class Timeout(Protocol):
+    """A running limit of time, whose body can also be ended by hand."""
+
+    deadline: float
+    """When the body is cut short, by the runtime's clock. It may be moved, also into the past."""
+
+    def cancel(self) -> None:
+        """Cut the body short now."""
+
+
 class Runtime(Protocol):
     """Tasks and time."""
 
@@ -26,8 +36,8 @@ class Runtime(Protocol):
     def event(self) -> Event:
         """Make an event."""
 
-    def timeout(self, seconds: float) -> AbstractContextManager[object]:
-        """A context that cuts its body short after so many seconds."""
+    def timeout(self, seconds: float) -> AbstractContextManager[Timeout]:
+        """A context that cuts its body short after so many seconds; ``inf`` is allowed."""
 
     def clock(self) -> float:
         """Seconds of a clock that never goes back, the one whose ``now`` the core is told."""

@@ -63,6 +63,7 @@ class SocketApplication(Application, Audience):
             ``ConnectionRefused``, whose message the client gets to read.
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add.
+        parser: encodes and decodes packets, the same as all clients use.
         adapter: makes the adapter of each namespace, for a cluster of servers: see
             :class:`sioproto.socketio.Adapter`.
     """
@@ -77,6 +78,7 @@ class SocketApplication(Application, Audience):
         app: AppConfig | None = None,
         allow_request: Callable[[engineio.Request], object] | None = None,
         response_headers: engineio.ResponseHeaders | None = None,
+        parser: socketio.Parser | None = None,
         adapter: socketio.AdapterFactory | None = None,
     ) -> None:
         super().__init__(app)
@@ -92,6 +94,7 @@ class SocketApplication(Application, Audience):
             new_id=new_id,
             wall_clock=time.time,
             socket_class=Socket,
+            parser=parser,
             adapter=adapter,
         )
         self._namespaces: dict[str, Namespace] = {}

@@ -17,6 +17,7 @@ from sioproto.engineio._compression import HttpCompressionConfig
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._cookie import CookieConfig
 from sioproto.engineio._cors import CorsConfig
+from sioproto.engineio._framing import FrameDecoder, encode_frame
 from sioproto.engineio._message import Message, WsFrame
 from sioproto.engineio._outputs import (
     CloseReason,
@@ -31,11 +32,16 @@ from sioproto.engineio._outputs import (
     WsClose,
     WsReject,
     WsSend,
+    WtAccept,
+    WtClose,
+    WtReject,
+    WtSend,
 )
 from sioproto.engineio._packet import Packet, PacketType, decode_packet, encode_packet
 from sioproto.engineio._payload import decode_payload, encode_payload
 from sioproto.engineio._request import Request
-from sioproto.engineio._server import EngineServer, EngineStatistics
+from sioproto.engineio._server import EngineServer
+from sioproto.engineio._statistics import EngineStatistics
 
 __all__ = [
     "ClientConfig",
@@ -46,6 +52,7 @@ __all__ = [
     "EngineClientStatistics",
     "EngineServer",
     "EngineStatistics",
+    "FrameDecoder",
     "Handshake",
     "HookFailed",
     "HttpAbort",
@@ -73,8 +80,13 @@ __all__ = [
     "WsFrame",
     "WsReject",
     "WsSend",
+    "WtAccept",
+    "WtClose",
+    "WtReject",
+    "WtSend",
     "decode_packet",
     "decode_payload",
+    "encode_frame",
     "encode_packet",
     "encode_payload",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sioproto._config import check_config, check_seconds, is_count
-from sioproto.engineio._config import TRANSPORTS
 
+TRANSPORTS = ("polling", "websocket")
 Pairs = tuple[tuple[str, str], ...]
 
 

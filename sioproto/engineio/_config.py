@@ -10,7 +10,7 @@ from sioproto.engineio._compression import HttpCompressionConfig
 from sioproto.engineio._cookie import CookieConfig
 from sioproto.engineio._cors import CorsConfig
 
-TRANSPORTS = ("polling", "websocket")
+TRANSPORTS = ("polling", "websocket", "webtransport")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,10 +23,12 @@ class ServerConfig:
 
     path: str = "/engine.io/"
     """Requests whose path begins with this are the server's (EIO-PATH-02)."""
-    transports: tuple[str, ...] = TRANSPORTS
-    """Which of ``polling`` and ``websocket`` are served."""
+    transports: tuple[str, ...] = ("polling", "websocket")
+    """Which of ``polling``, ``websocket`` and ``webtransport`` are served. The last one needs a
+    driver that has it (EIO-WT-09)."""
     allow_upgrades: bool = True
-    """Whether a session that began on polling may move to WebSocket. Enforced (EIO-UPS-16)."""
+    """Whether a session that began on polling may move to another transport. Enforced
+    (EIO-UPS-16)."""
     allow_eio3: bool = False
     """Whether sessions of revision 3 are served beside those of revision 4: the revision of
     Socket.IO 2 clients."""
@@ -43,7 +45,7 @@ class ServerConfig:
     """Longest time that an application may leave a session unread: see ``EngineServer.hold``."""
     upgrade_timeout: float = 10.0
     """From the opening of a candidate WebSocket to its end, if the upgrade does not complete
-    (EIO-UPS-10)."""
+    (EIO-UPS-10); and the longest wait for the first packet of a WebTransport stream (EIO-WT-06)."""
     close_timeout: float = 30.0
     """How long a closing session waits for a poll, or for its last WebSocket message (EIO-
     CL-05)."""

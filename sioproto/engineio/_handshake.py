@@ -32,3 +32,11 @@ def open_message(sid: str, upgrades: tuple[str, ...], config: ServerConfig) -> M
         "maxPayload": config.max_payload,
     }
     return Message("0" + json.dumps(handshake, separators=(",", ":")))
+
+
+def upgrades_of(config: ServerConfig, revision: int) -> tuple[str, ...]:
+    """The transports that a session which began on polling may move to."""
+    if not config.allow_upgrades:
+        return ()
+    names = ("websocket", "webtransport") if revision == 4 else ("websocket",)
+    return tuple(name for name in names if name in config.transports)

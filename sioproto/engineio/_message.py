@@ -133,19 +133,28 @@ def binary_message(data: bytes, compress: bool = True) -> Message:
     return Message(data, compress)
 
 
-def message_of(data: str | bytes, compress: bool = True) -> Message:
-    """A message packet that carries what an application hands over.
+def message_of(data: str | bytes, compress: bool) -> Message:
+    """A message packet with what an application wants to send.
 
     Raises:
-        LocalProtocolError: it is neither text nor bytes, or has a lone surrogate.
+        LocalProtocolError: ``data`` is neither text nor bytes, or has a lone surrogate.
     """
+    if isinstance(data, str):
+        check_text(data)
+        return text_message(data, compress)
     if isinstance(data, bytes):
         return binary_message(data, compress)
-    if not isinstance(data, str):
-        raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
-    if not data.isascii():
+    raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
+
+
+def check_text(text: str) -> None:
+    """Refuse text that UTF-8 cannot carry.
+
+    Raises:
+        LocalProtocolError: there is a lone surrogate in it.
+    """
+    if not text.isascii():
         try:
-            data.encode()
+            text.encode()
         except UnicodeEncodeError:
             raise LocalProtocolError("a lone surrogate cannot be sent") from None
-    return text_message(data, compress)

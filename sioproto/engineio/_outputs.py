@@ -105,6 +105,40 @@ class WsClose(Effect, Generic[X]):
     code: int | None
 
 
+@output
+class WtAccept(Effect, Generic[X]):
+    """Accept the WebTransport session, and state what arrives on its first bidirectional stream."""
+
+    stream: X
+
+
+@output
+class WtReject(Effect, Generic[X]):
+    """Refuse the WebTransport session with this HTTP status. Nothing mentions it afterwards."""
+
+    stream: X
+    status: int
+
+
+@output
+class WtSend(Effect, Generic[X]):
+    """Write these bytes to the stream, then state ``wt_sent(stream)``.
+
+    No other ``WtSend`` comes before that.
+    """
+
+    stream: X
+    data: bytes
+
+
+@output
+class WtClose(Effect, Generic[X]):
+    """Write what an earlier ``WtSend`` asked for, then close the WebTransport session. The last
+    effect about ``stream``."""
+
+    stream: X
+
+
 # Events
 
 
@@ -131,9 +165,10 @@ class MessageReceived(Event):
 
 @output
 class SessionUpgraded(Event):
-    """The session moved from polling to WebSocket."""
+    """The session moved from polling to another transport."""
 
     sid: str
+    transport: str = "websocket"
 
 
 @output

@@ -49,6 +49,15 @@ class Request:
         """The first value of a header. ``name`` is in lower case."""
         return next((value for key, value in self.headers if key == name), None)
 
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether it asks to upgrade to WebSocket: a fact for ``ws_connected``, not the other."""
+        return "websocket" in self._tokens("upgrade") and "upgrade" in self._tokens("connection")
+
+    def _tokens(self, name: str) -> list[str]:
+        values = ",".join(value for key, value in self.headers if key == name)
+        return [token.strip() for token in values.lower().split(",")]
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -95,3 +104,11 @@ def parse_query(target: str) -> Mapping[str, str]:
         return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
     except ValueError:
         raise DecodeError(f"more than {MAX_QUERY_FIELDS} query fields", rule="EIO-QP-03") from None
+
+
+def announced_length(request: Request) -> int:
+    """The body's length according to its header; 0 if that does not tell."""
+    value = request.header("content-length")
+    if value is None or not value.isascii() or not value.isdigit():
+        return 0
+    return int(value[:20])

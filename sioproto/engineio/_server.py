@@ -9,13 +9,14 @@ from typing import Generic
 
 from sioproto._deadlines import Deadlines
 from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalProtocolError
-from sioproto._output import Output, output
+from sioproto._output import Output
 from sioproto.engineio._answers import Answers, ResponseHeaders
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
-from sioproto.engineio._handshake import first_messages
+from sioproto.engineio._framing import encode_frame
+from sioproto.engineio._handshake import first_messages, upgrades_of
 from sioproto.engineio._headers import Headers, is_value
-from sioproto.engineio._message import Message, message_of
+from sioproto.engineio._message import Message, WsFrame, message_of
 from sioproto.engineio._outputs import (
     CloseReason,
     HookFailed,
@@ -25,6 +26,11 @@ from sioproto.engineio._outputs import (
     WsAccept,
     WsClose,
     WsReject,
+    WsSend,
+    WtAccept,
+    WtClose,
+    WtReject,
+    WtSend,
     X,
 )
 from sioproto.engineio._request import (
@@ -34,32 +40,17 @@ from sioproto.engineio._request import (
     UNKNOWN_TRANSPORT,
     Refusal,
     Request,
+    announced_length,
     parse_query,
 )
 from sioproto.engineio._session import Session
+from sioproto.engineio._statistics import EngineStatistics
+from sioproto.engineio._stream import Stream
 
 JSON_HEADERS = (("content-type", "application/json"),)
 TEXT_HEADERS = (("content-type", "text/html"),)
 
 _SID_ATTEMPTS = 10
-
-
-@output
-class EngineStatistics:
-    """How much an :class:`EngineServer` holds."""
-
-    sessions: int
-    polling: int
-    websocket: int
-    upgrading: int
-    exchanges: int
-    """Requests not answered yet."""
-    websockets: int
-    """WebSockets that the driver has not retired with ``ws_closed``, candidates included."""
-    buffered: int
-    """What waits for clients to fetch it: characters and bytes, and a constant for each packet."""
-    timers: int
-    """Entries in the deadline heap, superseded ones included."""
 
 
 class EngineServer(Generic[X]):
@@ -102,9 +93,10 @@ class EngineServer(Generic[X]):
         self._requests: dict[X, Request] = {}  # not answered yet
         self._exchanges: dict[X, Session[X]] = {}
         self._websockets: dict[X, Session[X] | None] = {}  # None: closed by us, not yet retired
+        self._streams: dict[X, Stream[X]] = {}  # those among them that are of WebTransport
         self._dirty: list[Session[X]] = []
         self._queue: deque[Output] = deque()
-        self._deadlines: Deadlines[Session[X]] = Deadlines()
+        self._deadlines: Deadlines[Session[X] | Stream[X]] = Deadlines()
         self._shut = False
 
     # Facts
@@ -137,7 +129,7 @@ class EngineServer(Generic[X]):
             session.poll_opened(exchange, now)
         elif request.method != "POST":
             self.refuse(exchange, BAD_REQUEST)
-        elif _announced_length(request) > self.config.max_payload:
+        elif announced_length(request) > self.config.max_payload:
             self._answer(exchange, 413, TEXT_HEADERS, b"")
         elif session.post_opened(exchange, request.header("content-type")):
             self._exchanges[exchange] = session
@@ -183,9 +175,9 @@ class EngineServer(Generic[X]):
         if sid := query.get("sid"):
             session = self._sessions[sid]
             self._accept(ws, session, request)
-            session.candidate_opened(ws, bool(query.get("b64")), now)
+            session.candidate_opened(ws, "websocket", bool(query.get("b64")), now)
             return
-        session = self._new_session(request, query, ws, now)
+        session = self._new_session(request, query, "websocket", ws, now)
         self._accept(ws, session, request)
         self.put(SessionOpened(session.sid, request, session.dialect.revision))
         for message in first_messages(session.sid, (), self.config):
@@ -226,12 +218,52 @@ class EngineServer(Generic[X]):
         if session is not None:
             session.ws_closed(ws, error)
 
+    def wt_connected(self, stream: X, request: Request, *, now: float) -> None:
+        """A request for a WebTransport session was read. Answered by ``WtAccept`` or ``WtReject``.
+
+        Its query means nothing: what the client wants is in its first packet (EIO-WT-08).
+
+        Raises:
+            LocalProtocolError: ``stream`` is in use.
+        """
+        if stream in self._websockets:
+            raise LocalProtocolError(f"wt_connected: stream {stream!r} is in use")
+        now = self._fact(now)
+        if self._shut or "webtransport" not in self.config.transports:
+            self.put(WtReject(stream, 400))
+            return
+        self._websockets[stream] = None
+        self._streams[stream] = opened = Stream(stream, request, self, self.config, now)
+        self._deadlines.moved(opened)
+        self.put(WtAccept(stream))
+
+    def wt_data(self, stream: X, data: bytes, *, now: float) -> None:
+        """Bytes arrived on a stream, cut anywhere."""
+        self._session_of(stream, "wt_data")
+        self._streams[stream].receive(data, self._fact(now))
+
+    def wt_sent(self, stream: X, *, now: float) -> None:
+        """What the last ``WtSend`` asked for has been written."""
+        session = self._session_of(stream, "wt_sent")
+        self._fact(now)
+        if session is not None:
+            session.ws_sent(stream)
+
+    def wt_closed(self, stream: X, *, now: float, error: Exception | None = None) -> None:
+        """A WebTransport session, or its stream, has ended, whoever ended it: see ``ws_closed``."""
+        session = self._session_of(stream, "wt_closed")
+        self._fact(now)
+        self._deadlines.forget(self._streams.pop(stream))
+        del self._websockets[stream]
+        if session is not None:
+            session.ws_closed(stream, error)
+
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due. Harmless if nothing is."""
         now = self._fact(now)
-        while (session := self._deadlines.pop_due(now)) is not None:
-            session.handle_timeout(now)
-            self._deadlines.moved(session)
+        while (due := self._deadlines.pop_due(now)) is not None:
+            due.handle_timeout(now)
+            self._deadlines.moved(due)
 
     # Commands
 
@@ -316,16 +348,17 @@ class EngineServer(Generic[X]):
     def statistics(self) -> EngineStatistics:
         """Count what is held. Takes time in proportion to the number of sessions."""
         sessions = self._sessions.values()
-        websocket = sum(session.transport == "websocket" for session in sessions)
+        transports = [session.transport for session in sessions]
         return EngineStatistics(
             sessions=len(sessions),
-            polling=len(sessions) - websocket,
-            websocket=websocket,
+            polling=transports.count("polling"),
+            websocket=transports.count("websocket"),
             upgrading=sum(session.candidate is not None for session in sessions),
             exchanges=len(self._exchanges),
             websockets=len(self._websockets),
             buffered=sum(session.buffered for session in sessions),
             timers=len(self._deadlines),
+            webtransport=transports.count("webtransport"),
         )
 
     def outputs(self) -> Iterator[Output]:
@@ -366,10 +399,25 @@ class EngineServer(Generic[X]):
         """Answer an exchange with an error of the refusal table."""
         self._answer(exchange, refusal.status, JSON_HEADERS, refusal.body)
 
+    def send_frames(self, ws: X, frames: list[WsFrame]) -> None:
+        """Send messages on a WebSocket or a WebTransport stream."""
+        if ws in self._streams:
+            # An empty message has a text form alone (EIO-WT-03): that of base64, for every
+            # transport takes it (EIO-PKT-08).
+            data = b"".join([encode_frame(frame.payload or "b") for frame in frames])
+            self.put(WtSend(ws, data))
+        else:
+            self.put(WsSend(ws, frames))
+
     def close_websocket(self, ws: X, code: int | None) -> None:
         """Close a WebSocket: what it still sends is ignored until the driver retires it."""
         self._websockets[ws] = None
-        self.put(WsClose(ws, code))
+        if (stream := self._streams.get(ws)) is None:
+            self.put(WsClose(ws, code))
+        else:
+            stream.awaited = False
+            self._deadlines.forget(stream)
+            self.put(WtClose(ws))
 
     def notify(self) -> None:
         """Tell the driver that there is something to drain, unless it knows."""
@@ -393,6 +441,34 @@ class EngineServer(Generic[X]):
         del self._sessions[session.sid]
         self._deadlines.forget(session)
 
+    # What streams ask of their host
+
+    def session_on(self, ws: X) -> Session[X] | None:
+        """The session that a WebSocket or stream carries."""
+        return self._websockets[ws]
+
+    def greeted(self, stream: Stream[X], sid: str | None, now: float) -> None:
+        """The first frame of a stream has told whose it is."""
+        ws = stream.token
+        stream.awaited = False
+        self._deadlines.forget(stream)
+        if sid is None:
+            if self._shut or self._forbidden(stream.request) is not None:
+                self.close_websocket(ws, None)
+                return
+            session = self._new_session(stream.request, {"EIO": "4"}, "webtransport", ws, now)
+            self._websockets[ws] = session
+            self.put(SessionOpened(session.sid, stream.request, session.dialect.revision))
+            for message in first_messages(session.sid, (), self.config):
+                session.send(message)
+            return
+        known = self._sessions.get(sid)
+        if known is None or known.dialect.revision != 4 or not self._upgradable(known):
+            self.close_websocket(ws, None)
+            return
+        self._websockets[ws] = known
+        known.candidate_opened(ws, "webtransport", False, now)
+
     # Inside
 
     def _clamp(self, now: float) -> float:
@@ -405,10 +481,10 @@ class EngineServer(Generic[X]):
         return self._clamp(now)
 
     def _session_of(self, ws: X, fact: str) -> Session[X] | None:
-        try:
-            return self._websockets[ws]
-        except KeyError:
-            raise LocalProtocolError(f"{fact}: websocket {ws!r} was not accepted") from None
+        if ws not in self._websockets or (ws in self._streams) is not fact.startswith("wt_"):
+            kind = "stream" if fact.startswith("wt_") else "websocket"
+            raise LocalProtocolError(f"{fact}: {kind} {ws!r} was not accepted")
+        return self._websockets[ws]
 
     def _check(
         self, request: Request, *, upgrade: bool
@@ -419,7 +495,7 @@ class EngineServer(Generic[X]):
         except DecodeError:
             return {}, BAD_REQUEST
         transport = query.get("transport")
-        if transport not in self.config.transports:
+        if transport not in self.config.transports or transport == "webtransport":
             return query, UNKNOWN_TRANSPORT
         if not is_value(request.header("origin") or ""):
             return query, BAD_REQUEST  # it could come back in a header (EIO-ERR-11)
@@ -461,17 +537,20 @@ class EngineServer(Generic[X]):
     def _open_polling(
         self, exchange: X, request: Request, query: Mapping[str, str], now: float
     ) -> None:
-        session = self._new_session(request, query, None, now)
-        upgrades: tuple[str, ...] = ()
-        if self.config.allow_upgrades and "websocket" in self.config.transports:
-            upgrades = ("websocket",)
+        session = self._new_session(request, query, "polling", None, now)
+        upgrades = upgrades_of(self.config, session.dialect.revision)
         headers, body = session.shape(first_messages(session.sid, upgrades, self.config))
         headers += self._answers.cookie(session.sid)
         self._succeed(exchange, headers, body, compress=True, opens=True)
         self.put(SessionOpened(session.sid, request, session.dialect.revision))
 
     def _new_session(
-        self, request: Request, query: Mapping[str, str], ws: X | None, now: float
+        self,
+        request: Request,
+        query: Mapping[str, str],
+        transport: str,
+        ws: X | None,
+        now: float,
     ) -> Session[X]:
         for _ in range(_SID_ATTEMPTS):
             sid = self._new_sid()
@@ -483,6 +562,7 @@ class EngineServer(Generic[X]):
             sid,
             request,
             dialect_of(query, self.config),
+            transport=transport,
             ws=ws,
             base64=bool(query.get("b64")),
             host=self,
@@ -515,11 +595,3 @@ class EngineServer(Generic[X]):
 
     def _hook_failed(self, request: Request, error: Exception) -> None:
         self.put(HookFailed(request, error))
-
-
-def _announced_length(request: Request) -> int:
-    """The body's length according to its header; 0 if that does not tell."""
-    value = request.header("content-length")
-    if value is None or not value.isascii() or not value.isdigit():
-        return 0
-    return int(value[:20])

@@ -5,8 +5,10 @@ Two things move independently:
 * the state goes ``OPEN -> CLOSING -> CLOSED``, or straight to ``CLOSED``. ``CLOSING`` is a close
   that
   still has something to deliver: to the next poll, or after the WebSocket batch in flight.
-* the transport is ``polling`` or ``websocket``. A session that began on polling may have a
-  *candidate*: a WebSocket that has yet to prove itself. The candidate becomes the transport when
+* the transport is ``polling``, ``websocket`` or ``webtransport``. The last two differ in nothing
+  that a session could see: both carry messages, and whatever is said of WebSockets here holds for
+  WebTransport streams. A session that began on polling may have a *candidate*: a WebSocket that has
+  yet to prove itself. The candidate becomes the transport when
   ``5`` arrives on it, and until then nothing but ``3probe`` is sent there (EIO-UPS-05).
 
 Everything that a session needs to know about the world around it is in :class:`Host`.
@@ -29,7 +31,6 @@ from sioproto.engineio._outputs import (
     MessageReceived,
     SessionClosed,
     SessionUpgraded,
-    WsSend,
     X,
 )
 from sioproto.engineio._packet import PacketType
@@ -83,6 +84,9 @@ class Host(Protocol[X]):
     def refuse(self, exchange: X, refusal: Refusal) -> None:
         """Answer an exchange with an error of the refusal table."""
 
+    def send_frames(self, ws: X, frames: list[WsFrame]) -> None:
+        """Send messages on a WebSocket; ``ws_sent`` follows."""
+
     def close_websocket(self, ws: X, code: int | None) -> None:
         """Close a WebSocket: nothing that it still sends reaches the session."""
 
@@ -99,10 +103,11 @@ class Host(Protocol[X]):
 class Candidate(Generic[X]):
     """A WebSocket that may become a session's transport."""
 
-    __slots__ = ("base64", "busy", "owed", "ws")
+    __slots__ = ("base64", "busy", "owed", "transport", "ws")
 
-    def __init__(self, ws: X, base64: bool) -> None:
+    def __init__(self, ws: X, transport: str, base64: bool) -> None:
         self.ws = ws
+        self.transport = transport
         self.base64 = base64
         self.busy = False
         self.owed = 0
@@ -143,6 +148,7 @@ class Session(Generic[X]):
         request: Request,
         dialect: Dialect,
         *,
+        transport: str,
         ws: X | None,
         base64: bool,
         host: Host[X],
@@ -153,7 +159,7 @@ class Session(Generic[X]):
         self.request = request
         self.dialect = dialect
         self.state = State.OPEN
-        self.transport = "polling" if ws is None else "websocket"
+        self.transport = transport
         self.poll: X | None = None
         self.post: X | None = None
         self.ws = ws
@@ -291,7 +297,7 @@ class Session(Generic[X]):
     def _send_batch(self, ws: X) -> None:
         frames = self.dialect.frames(self._take_buffer(), self.base64)
         self._busy = True
-        self._host.put(WsSend(ws, frames))
+        self._host.send_frames(ws, frames)
 
     def _answer_poll(self, messages: list[Message]) -> None:
         assert self.poll is not None
@@ -374,6 +380,13 @@ class Session(Generic[X]):
             if packet is not None:
                 self._receive(packet.type, packet.data, now)
 
+    def ws_broken(self, ws: X, error: RemoteProtocolError) -> None:
+        """What arrived cannot be cut into messages."""
+        if self.candidate is not None and ws == self.candidate.ws:
+            self.drop_candidate()
+        else:
+            self.finish(CloseReason.PARSE_ERROR, error)
+
     def ws_sent(self, ws: X) -> None:
         """The driver has written the last batch."""
         if self.candidate is not None and ws == self.candidate.ws:
@@ -401,9 +414,9 @@ class Session(Generic[X]):
 
     # Upgrade
 
-    def candidate_opened(self, ws: X, base64: bool, now: float) -> None:
+    def candidate_opened(self, ws: X, transport: str, base64: bool, now: float) -> None:
         """A WebSocket was accepted as candidate."""
-        self.candidate = Candidate(ws, base64)
+        self.candidate = Candidate(ws, transport, base64)
         self._arm(Timer.UPGRADE_BY, now + self._config.upgrade_timeout)
 
     def _candidate_frame(self, candidate: Candidate[X], frame: str | bytes, now: float) -> None:
@@ -426,7 +439,7 @@ class Session(Generic[X]):
             frames = [PROBE_ANSWER] * candidate.owed
             candidate.owed = 0
             candidate.busy = True
-            self._host.put(WsSend(candidate.ws, frames))
+            self._host.send_frames(candidate.ws, frames)
 
     def _switch(self, candidate: Candidate[X]) -> None:
         """The client completed the upgrade: the candidate becomes the transport (EIO-UPS-04)."""
@@ -437,11 +450,11 @@ class Session(Generic[X]):
             exchange, self.post = self.post, None
             self._host.refuse(exchange, BAD_REQUEST)
         self._forget_candidate()
-        self.transport = "websocket"
+        self.transport = candidate.transport
         self.ws = candidate.ws
         self.base64 = candidate.base64
         self._busy = candidate.busy
-        self._host.put(SessionUpgraded(self.sid))
+        self._host.put(SessionUpgraded(self.sid, self.transport))
         if self.state is State.CLOSING:
             if not self._busy:
                 self.finish(CloseReason.FORCED_CLOSE)

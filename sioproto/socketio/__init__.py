@@ -1,5 +1,6 @@
 """The Socket.IO machine and codecs, revision 5."""
 
+from sioproto._json import JsonCodec, StrictJson
 from sioproto.socketio._acks import BroadcastAnswers, Reply, ServerAnswers
 from sioproto.socketio._adapter import (
     Adapter,
@@ -35,6 +36,7 @@ from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import Handshake
+from sioproto.socketio._msgpack import MsgpackParser
 from sioproto.socketio._namespace import RESERVED_SERVER_EVENTS, Namespace
 from sioproto.socketio._outputs import (
     AckFailed,
@@ -59,8 +61,10 @@ from sioproto.socketio._packet import (
     RESERVED_EVENTS,
     Packet,
     PacketType,
+    check_packet,
     encode_packet,
 )
+from sioproto.socketio._parser import PacketDecoder, Parser, TextParser
 from sioproto.socketio._reasons import DisconnectReason
 from sioproto.socketio._recovery import RecoveringAdapter, RecoveryConfig
 from sioproto.socketio._server import SocketServer, SocketStatistics
@@ -99,16 +103,20 @@ __all__ = [
     "FlaggedSocket",
     "Flags",
     "Handshake",
+    "JsonCodec",
     "KeptSocket",
     "LocalAdapter",
     "ManagerClosed",
     "ManagerOpenFailed",
     "ManagerOpened",
+    "MsgpackParser",
     "Namespace",
     "NamespaceRequest",
     "NamespaceRequested",
     "Packet",
+    "PacketDecoder",
     "PacketType",
+    "Parser",
     "ReconnectAttempted",
     "ReconnectFailed",
     "ReconnectScheduled",
@@ -129,7 +137,10 @@ __all__ = [
     "SocketClientStatistics",
     "SocketServer",
     "SocketStatistics",
+    "StrictJson",
     "Target",
+    "TextParser",
     "VolatileClientSocket",
+    "check_packet",
     "encode_packet",
 ]

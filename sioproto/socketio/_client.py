@@ -12,7 +12,6 @@ from sioproto._errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from sioproto._json import JsonCodec, StrictJson
 from sioproto._output import Output, output
 from sioproto.engineio._client import EngineClient, EngineClientStatistics
 from sioproto.engineio._client_config import Pairs
@@ -32,8 +31,8 @@ from sioproto.socketio._client_outputs import (
 )
 from sioproto.socketio._client_reasons import ClientDisconnectReason
 from sioproto.socketio._client_socket import ClientSocket
-from sioproto.socketio._decoder import Decoder
-from sioproto.socketio._packet import Packet, encode_packet
+from sioproto.socketio._packet import Packet
+from sioproto.socketio._parser import Parser, TextParser
 
 _REASONS = {
     CloseReason.TRANSPORT_CLOSE: ClientDisconnectReason.TRANSPORT_CLOSE,
@@ -68,7 +67,8 @@ class SocketClient:
         engine: carries the connection; used by this client alone.
         config: limits, times and manners.
         random: a number from 0 to 1, by chance: jitter of the reconnection.
-        json: encodes and decodes payloads.
+        parser: encodes and decodes packets, like that of the server; :class:`TextParser` unless
+            given.
         socket_class: what sockets are made of, so that a runtime can give them methods of its own.
     """
 
@@ -78,14 +78,14 @@ class SocketClient:
         config: ClientConfig | None = None,
         *,
         random: Callable[[], float],
-        json: JsonCodec | None = None,
+        parser: Parser | None = None,
         socket_class: type[ClientSocket] = ClientSocket,
     ) -> None:
         self.engine = engine
         self.config = config or ClientConfig()
         self.deadlines: Deadlines[Alarm] = Deadlines()
-        self._json = json or StrictJson()
-        self._decoder = Decoder(self._json, max_attachments=self.config.max_attachments)
+        self._parser = parser or TextParser()
+        self._decoder = self._parser.decoder(max_attachments=self.config.max_attachments)
         self._socket_class = socket_class
         self._sockets: dict[str, ClientSocket] = {}
         self.sockets: Mapping[str, ClientSocket] = MappingProxyType(self._sockets)
@@ -234,9 +234,11 @@ class SocketClient:
         self.engine.notify()
 
     def encode(self, packet: Packet) -> list[Message]:
-        """Encode a packet into messages: its text, then its attachments."""
-        text, attachments = encode_packet(packet, self._json)
-        return [text_message(text), *map(binary_message, attachments)]
+        """Encode a packet into the messages that carry it."""
+        return [
+            text_message(message) if isinstance(message, str) else binary_message(message)
+            for message in self._parser.encode(packet)
+        ]
 
     def new_request_id(self) -> int:
         """An id for a request whose acknowledgement may have many."""

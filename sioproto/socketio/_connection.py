@@ -11,7 +11,6 @@ from sioproto.engineio._message import Message
 from sioproto.engineio._request import Request
 from sioproto.socketio._acks import Reply
 from sioproto.socketio._adapter import KeptSocket, Restored
-from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._dialect import dialect_of
 from sioproto.socketio._handshake import build_handshake
 from sioproto.socketio._outputs import (
@@ -92,7 +91,7 @@ class Connection:
         self.dialect = dialect_of(engine_revision)
         self.server = server
         self._request = request
-        self._decoder = Decoder(server.json, max_attachments=server.config.max_attachments)
+        self._decoder = server.parser.decoder(max_attachments=server.config.max_attachments)
         self._joined: dict[str, Socket] = {}
         self._pending: dict[str, Socket | NamespaceRequest | Search] = {}
         self._ended = False

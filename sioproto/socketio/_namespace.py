@@ -18,7 +18,7 @@ from sioproto.socketio._outputs import (
     RoomLeft,
     ServerEventReceived,
 )
-from sioproto.socketio._packet import RESERVED_EVENTS, Packet, PacketType, encode_packet
+from sioproto.socketio._packet import RESERVED_EVENTS, Packet, PacketType
 from sioproto.socketio._socket import Socket
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Namespace:
     def __init__(self, name: str, server: SocketServer[Any]) -> None:
         self.name = name
         self._server = server
-        self._json = server.json
+        self._parser = server.parser
         self._sockets: dict[str, Socket] = {}
         self._last_ack_id = -1
         self.dynamic = False
@@ -212,12 +212,13 @@ class Namespace:
         return Packet(PacketType.EVENT, self.name, [name, *args])
 
     def encode(self, packet: Packet, compress: bool = True) -> list[Message]:
-        """Encode a packet into messages: its text, then its attachments."""
-        text, attachments = encode_packet(packet, self._json)
-        messages = [text_message(text, compress)]
-        if attachments:
-            messages += [binary_message(attachment, compress) for attachment in attachments]
-        return messages
+        """Encode a packet into messages that recipients can share."""
+        return [
+            text_message(message, compress)
+            if isinstance(message, str)
+            else binary_message(message, compress)
+            for message in self._parser.encode(packet)
+        ]
 
     def next_ack_id(self) -> int:
         """A new id; the first is 0. Shared by all sockets of the namespace (SIO-ACK-06)."""

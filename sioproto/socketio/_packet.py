@@ -151,6 +151,24 @@ def _id(digits: str) -> int:
     return int(digits)
 
 
+def check_packet(packet: Packet) -> None:
+    """Check what came from elsewhere, for parsers whose syntax leaves room for nonsense.
+
+    Raises:
+        DecodeError: the type is none or a binary one, the namespace does not begin with a slash or
+            holds a comma, the id is no whole number from 0 to 2^53 - 1, the payload does not fit
+            the type, or the name of the event is reserved.
+    """
+    if not isinstance(packet.type, PacketType) or packet.type > PacketType.CONNECT_ERROR:
+        raise DecodeError(f"{packet.type!r} is no type of a decoded packet", rule="SIO-PKT-01")
+    namespace = packet.namespace
+    if not isinstance(namespace, str) or namespace[:1] != "/" or "," in namespace:
+        raise DecodeError("a namespace is text behind a slash", rule="SIO-PKT-14")
+    if packet.id is not None and (type(packet.id) is not int or not 0 <= packet.id <= MAX_ID):
+        raise DecodeError("acknowledgement id out of range", rule="SIO-DEC-12")
+    _check_payload(packet)
+
+
 def _check_payload(packet: Packet) -> None:
     """Check that the payload fits the type (SIO-VAL-01 and following)."""
     data = packet.data

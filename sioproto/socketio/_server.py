@@ -9,11 +9,11 @@ from typing import Any, Generic, Protocol
 
 from sioproto._deadlines import Deadlines
 from sioproto._errors import LocalProtocolError
-from sioproto._json import JsonCodec, StrictJson
 from sioproto._output import Output, output
 from sioproto.engineio._outputs import MessageReceived, SessionClosed, SessionOpened, X
 from sioproto.engineio._request import Request
-from sioproto.engineio._server import EngineServer, EngineStatistics
+from sioproto.engineio._server import EngineServer
+from sioproto.engineio._statistics import EngineStatistics
 from sioproto.socketio._adapter import Adapter, AdapterFactory, LocalAdapter, Restored
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import Connection, NamespaceRequest
@@ -21,6 +21,7 @@ from sioproto.socketio._dialect import computed_id
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._outputs import Disconnected
+from sioproto.socketio._parser import Parser, TextParser
 from sioproto.socketio._reasons import DisconnectReason
 from sioproto.socketio._recovery import RecoveringAdapter
 from sioproto.socketio._socket import Socket
@@ -59,7 +60,7 @@ class SocketServer(Generic[X]):
         new_id: makes socket ids; the own room of each socket is named by it (SIO-CONN-09).
         wall_clock: seconds since 1970, for ``handshake.time`` and ``handshake.issued``.
         socket_class: what sockets are made of, so that a runtime can give them methods of its own.
-        json: encodes and decodes payloads.
+        parser: encodes and decodes packets; :class:`TextParser` unless given.
         adapter: makes the adapter of each namespace. The default is a :class:`LocalAdapter`, or a
             :class:`RecoveringAdapter` if the configuration asks for recovery.
     """
@@ -72,12 +73,12 @@ class SocketServer(Generic[X]):
         new_id: Callable[[], str],
         wall_clock: Callable[[], float],
         socket_class: type[Socket] = Socket,
-        json: JsonCodec | None = None,
+        parser: Parser | None = None,
         adapter: AdapterFactory | None = None,
     ) -> None:
         self.engine = engine
         self.config = config or ServerConfig()
-        self.json = json or StrictJson()
+        self.parser = parser or TextParser()
         self.wall_clock = wall_clock
         self.deadlines: Deadlines[Timed] = Deadlines()
         self._new_id = new_id
@@ -130,6 +131,26 @@ class SocketServer(Generic[X]):
     def ws_closed(self, ws: X, *, now: float, error: Exception | None = None) -> None:
         """See :meth:`EngineServer.ws_closed`."""
         self.engine.ws_closed(ws, now=now, error=error)
+        self._pump(now)
+
+    def wt_connected(self, stream: X, request: Request, *, now: float) -> None:
+        """See :meth:`EngineServer.wt_connected`."""
+        self.engine.wt_connected(stream, request, now=now)
+        self._pump(now)
+
+    def wt_data(self, stream: X, data: bytes, *, now: float) -> None:
+        """See :meth:`EngineServer.wt_data`."""
+        self.engine.wt_data(stream, data, now=now)
+        self._pump(now)
+
+    def wt_sent(self, stream: X, *, now: float) -> None:
+        """See :meth:`EngineServer.wt_sent`."""
+        self.engine.wt_sent(stream, now=now)
+        self._pump(now)
+
+    def wt_closed(self, stream: X, *, now: float, error: Exception | None = None) -> None:
+        """See :meth:`EngineServer.wt_closed`."""
+        self.engine.wt_closed(stream, now=now, error=error)
         self._pump(now)
 
     def handle_timeout(self, *, now: float) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import trio
 
-from sioproto.trio._endpoint import Endpoint
+from sioproto._app._busy import Busy
+from sioproto._app._endpoint import Endpoint
 
 
 class Hosting:
@@ -22,7 +22,7 @@ class Hosting:
     def __init__(self, endpoints: Sequence[Endpoint], shutdown_timeout: float) -> None:
         self._endpoints = endpoints
         self._shutdown_timeout = shutdown_timeout
-        self.busy = Busy()
+        self.busy = Busy(trio.Event)
         """Counts what should come to its end before the serving does."""
         self._accepting = trio.CancelScope()
 
@@ -41,6 +41,8 @@ class Hosting:
             LocalProtocolError: an application serves or served already.
             ExceptionGroup: of one ``ExceptionGroup``, of what tasks raised.
         """
+        for endpoint in self._endpoints:
+            endpoint.application.check()
         async with trio.open_nursery() as outer:
             tasks: trio.Nursery = await outer.start(self._run_tasks, accept)
             started()
@@ -99,7 +101,7 @@ class TrioRuntime:
         """Make an event."""
         return trio.Event()
 
-    def timeout(self, seconds: float) -> AbstractContextManager[object]:
+    def timeout(self, seconds: float) -> trio.CancelScope:
         """A context whose body is cancelled after so many seconds."""
         return trio.move_on_after(seconds)
 
@@ -110,29 +112,3 @@ class TrioRuntime:
     async def _run(self, function: Callable[..., Awaitable[object]], args: Any) -> None:
         with self._busy.one():
             await function(*args)
-
-
-class Busy:
-    """Counts what should come to its end before the serving does."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._idle = trio.Event()
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """One more, while this context lasts."""
-        if not self._count:
-            self._idle = trio.Event()
-        self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count:
-                self._idle.set()
-
-    async def wait_idle(self) -> None:
-        """Wait until there is none."""
-        if self._count:
-            await self._idle.wait()

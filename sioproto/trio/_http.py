@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import h11
 import trio
 
-from sioproto.engineio import HttpRespond, Request
+from sioproto._app._endpoint import Endpoint, Exchange
+from sioproto.engineio import Request
 from sioproto.trio._config import ConnectionConfig
-from sioproto.trio._websocket import HandshakeRefused, WebSocket, accept_key, wants_websocket
+from sioproto.trio._websocket import HandshakeRefused, WebSocket, accept_key
 from sioproto.trio._wire import Lost, Wire
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
-    from sioproto.trio._endpoint import Endpoint
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -40,25 +40,6 @@ class Response:
 
 
 Fallback = Callable[[Request], Awaitable[Response | None]]
-
-
-class Exchange:
-    """The token that the core knows one request by."""
-
-    __slots__ = ("limit", "response", "waiting")
-
-    def __init__(self) -> None:
-        self.limit: int | None = None
-        """So many bytes of the body are wanted."""
-        self.response: HttpRespond[Exchange] | None = None
-        self.waiting: trio.CancelScope | None = None
-        """The scope of what goes on while the answer is not there."""
-
-    def respond(self, out: HttpRespond[Exchange]) -> None:
-        """The answer is there."""
-        self.response = out
-        if self.waiting is not None:
-            self.waiting.cancel()
 
 
 class _Body(enum.Enum):
@@ -193,7 +174,7 @@ class HttpConnection:
         endpoint = self._find_endpoint(request.target)
         if endpoint is None:
             await self._fall_back(request)
-        elif wants_websocket(request.headers):
+        elif request.wants_websocket:
             await self._upgrade(endpoint, request, head.http_version)
         else:
             await self._exchange(endpoint, request)

@@ -9,8 +9,8 @@ from typing import Any
 import trio
 
 from sioproto._app._base import Application
+from sioproto._app._endpoint import Endpoint
 from sioproto.trio._config import ConnectionConfig
-from sioproto.trio._endpoint import Endpoint
 from sioproto.trio._hosting import Hosting
 from sioproto.trio._http import Fallback, HttpConnection
 

@@ -56,6 +56,7 @@ class Server(SocketApplication, _Served):
             ``ConnectionRefused``, whose message the client gets to read.
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
+        parser: encodes and decodes packets, the same as all clients use.
     """
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from functools import partial
 from hashlib import sha1
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import trio
 from wsproto.frame_protocol import Opcode
 
-from sioproto.engineio import Request, WsAccept, WsFrame, WsReject
+from sioproto._app._websocket import WebSocketToken
+from sioproto.engineio import Request
 from sioproto.trio._deflate import Deflater, Inflater, agree
 from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
 from sioproto.trio._wire import Lost, Wire
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
+    from sioproto._app._endpoint import Endpoint, Fact
     from sioproto.trio._config import ConnectionConfig
-    from sioproto.trio._endpoint import Endpoint, Fact
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -42,21 +42,6 @@ class HandshakeRefused(Exception):
         super().__init__(message)
         self.status = status
         self.headers = headers
-
-
-def wants_websocket(headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether a request asks to upgrade to WebSocket. Names of headers are in lower case."""
-    upgrade, connection = "", ""
-    for name, value in headers:
-        if name == "upgrade":
-            upgrade += f",{value}"
-        elif name == "connection":
-            connection += f",{value}"
-    return "websocket" in _tokens(upgrade) and "upgrade" in _tokens(connection)
-
-
-def _tokens(value: str) -> list[str]:
-    return [token.strip() for token in value.lower().split(",")]
 
 
 def accept_key(method: str, http_version: bytes, headers: Iterable[tuple[str, str]]) -> str:
@@ -91,56 +76,23 @@ def choose_subprotocol(headers: Iterable[tuple[str, str]]) -> str | None:
     return first if _TOKEN.fullmatch(first) else None
 
 
-class WebSocket:
-    """The token that the core knows a WebSocket by.
+class WebSocket(WebSocketToken):
+    """A WebSocket on a connection of our own.
 
-    The core's effects set what is to be written and wake the writer; one writer means that frames
-    never mix, and that a ``WsSend`` is one write, however many messages it carries.
+    A ``WsSend`` is one write, however many messages it carries.
     """
 
     def __init__(
         self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig, request: Request
     ) -> None:
-        self._endpoint = endpoint
+        super().__init__(endpoint, config.close_timeout)
         self._wire = wire
         self._config = config
         self._request = request
         self._frame_bytes = frame_bytes
         self._extensions: list[Inflater] = []
-        self.answered = trio.Event()
-        self.accepted: WsAccept[WebSocket] | None = None
-        self.rejected: WsReject[WebSocket] | None = None
-        self._life = trio.CancelScope()
-        self._pausing: trio.CancelScope | None = None
-        self._work = trio.Event()
-        self._batch: list[WsFrame] | None = None
         self._pong: bytes | None = None
-        self._closing: bytes | None = None
-        self._retired = False
         self._broken = False
-
-    # Effects of the core
-
-    def accept(self, out: WsAccept[WebSocket]) -> None:
-        """Complete the handshake."""
-        self.accepted = out
-        self.answered.set()
-
-    def reject(self, out: WsReject[WebSocket]) -> None:
-        """Answer with an ordinary response."""
-        self.rejected = out
-        self.answered.set()
-
-    def send(self, frames: list[WsFrame]) -> None:
-        """Send these frames, then state ``ws_sent``."""
-        self._batch = frames
-        self._work.set()
-
-    def close(self, code: int | None) -> None:
-        """Send what is left to send, then a close frame."""
-        self._begin_closing(b"" if code is None else code.to_bytes(2, "big"))
-
-    # Life
 
     def agree(self) -> list[tuple[str, str]]:
         """Agree on what the client offers; returns what the answer says about it."""
@@ -163,29 +115,10 @@ class WebSocket:
             opening: bytes of the answer to the handshake.
             received: bytes that came right behind the request.
         """
-        try:
-            with self._life:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write, opening)
-                    await self._read(received)
-        finally:
-            self._retire()
-
-    def _retire(self, error: Exception | None = None) -> None:
-        """Tell the core that it has ended. Only the first call counts."""
-        if not self._retired:
-            self._retired = True
-            core = self._endpoint.core
-            self._endpoint.call(partial(core.ws_closed, error=error), self)
-
-    def _begin_closing(self, payload: bytes) -> None:
-        """Let the writer finish with a close frame, unless it does already."""
-        if self._closing is None:
-            self._closing = payload
-            self._life.deadline = trio.current_time() + self._config.close_timeout
-            self._work.set()
-            if self._pausing is not None:
-                self._pausing.cancel()
+        with self._living():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, opening)
+                await self._read(received)
 
     # Reading
 
@@ -197,7 +130,7 @@ class WebSocket:
         left = self._config.max_linger_bytes
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
-            while self._closing is None or left > 0:
+            while not self._closing or left > 0:
                 backlog, complete = self._take(frames, data)
                 if self._retired:
                     return
@@ -210,16 +143,16 @@ class WebSocket:
                 data = await self._wire.receive()
                 if not data:
                     break
-                if self._closing is not None:
+                if self._closing:
                     left -= len(data)
         except Violation as violation:
             self._broken = True
             self._retire(violation.error)
-            self._begin_closing(violation.code.to_bytes(2, "big"))
+            self._begin_closing(violation.code)
             return
         except Lost:
             pass
-        self._life.cancel()
+        self._end()
 
     def _take(self, frames: FrameReader, data: bytes) -> tuple[Backlog | None, bool]:
         """State what one read brought in one call, and whether that was all.
@@ -257,15 +190,9 @@ class WebSocket:
                 backlog = self._endpoint.call_all(facts)
         if closed is not None:
             self._retire()
-            self._begin_closing(closed)  # the same code comes back (EIO-WS-07)
+            # The same code comes back (EIO-WS-07).
+            self._begin_closing(int.from_bytes(closed, "big") if closed else None)
         return backlog, left >= 0
-
-    async def _pause(self, backlog: Backlog) -> None:
-        """Do not read on for a while, unless the WebSocket is being closed."""
-        if self._closing is None:
-            with trio.CancelScope() as self._pausing:
-                await backlog.wait()
-            self._pausing = None
 
     # Writing
 
@@ -280,28 +207,27 @@ class WebSocket:
                 return
         except Lost:
             pass
-        self._life.cancel()
+        self._end()
 
     async def _write_until_closed(self, opening: bytes, scope: trio.CancelScope) -> None:
         parts = [opening]
         while True:
-            self._work = trio.Event()
-            batch, self._batch = self._batch, None
+            batch = self._next_work()
             pong, self._pong = self._pong, None
-            closing = self._closing
+            closing, code = self._closing, self._close_code
             if pong is not None:
                 parts.append(pong_frame(pong))
             if batch is not None:
                 parts += map(self._frame_bytes, batch)
-            if closing is not None:
-                parts.append(close_frame(closing))
+            if closing:
+                parts.append(close_frame(b"" if code is None else code.to_bytes(2, "big")))
             if parts:
                 scope.deadline = trio.current_time() + self._config.write_timeout
                 await self._wire.send(b"".join(parts))
                 scope.deadline = inf
                 parts = []
-            if batch is not None and not self._retired:
-                self._endpoint.call(self._endpoint.core.ws_sent, self)
-            if closing is not None:
+            if batch is not None:
+                self._written()
+            if closing:
                 return
             await self._work.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from math import inf
 from typing import Any
@@ -12,10 +11,13 @@ import pytest
 import trio
 import trio.testing
 
+from sioproto import LocalProtocolError
 from sioproto._app._backlog import ITEM_OVERHEAD, Backlog
 from sioproto._app._calling import Listener, arity, invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._inbox import FAIR_SHARE, Inbox
+from sioproto.engineio import ServerConfig
+from sioproto.trio import Server
 
 
 class Runtime:
@@ -27,7 +29,7 @@ class Runtime:
     def event(self) -> trio.Event:
         return trio.Event()
 
-    def timeout(self, seconds: float) -> AbstractContextManager[object]:
+    def timeout(self, seconds: float) -> trio.CancelScope:
         raise NotImplementedError
 
     def clock(self) -> float:
@@ -239,3 +241,10 @@ async def test_a_full_inbox_does_not_starve_other_tasks() -> None:
 def test_nonsense_in_the_configuration_is_refused(values: dict[str, Any], field: str) -> None:
     with pytest.raises(ValueError, match=f"AppConfig.{field} must be"):
         AppConfig(**values)
+
+
+async def test_a_transport_that_no_driver_carries_is_not_offered() -> None:
+    config = ServerConfig(transports=("polling", "websocket", "webtransport"))
+    io = Server(engine=config)
+    with pytest.raises(LocalProtocolError, match="webtransport"):
+        await io.serve()

@@ -7,8 +7,10 @@ import socket
 import sys
 import urllib.error
 import urllib.request
+from base64 import b64decode, b64encode
 from typing import Any
 
+import msgpack
 import pytest
 from click.testing import CliRunner
 
@@ -43,6 +45,19 @@ def test_settings_reach_both_applications() -> None:
         assert json.loads(event[2:])[:2] == ["auth", {}]
         with pytest.raises(urllib.error.HTTPError, match="413"):
             fetch(session, b"4" * 101)
+
+
+def test_messagepack() -> None:
+    """Packets of Socket.IO are binary then; those of Engine.IO are what they were."""
+    command = (sys.executable, "-m", "sioproto_conformance", "fixture", "--msgpack")
+    with running(Manifest(name="msgpack", launch=Launch(command))) as target:
+        base = f"{target.slow_url}/socket.io/?EIO=4&transport=polling"
+        session = f"{base}&sid={json.loads(fetch(base)[1:])['sid']}"
+        connect = msgpack.packb({"type": 0, "nsp": "/"})
+        assert fetch(session, b"b" + b64encode(connect)) == "ok"
+        packets = [msgpack.unpackb(b64decode(part[1:])) for part in fetch(session).split("\x1e")]
+        assert [packet["type"] for packet in packets] == [0, 2]
+        assert packets[1]["data"] == ["auth", {}]
 
 
 def test_older_revision_is_served_if_asked_for() -> None:

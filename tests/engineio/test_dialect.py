@@ -138,6 +138,19 @@ def test_both_revisions_at_once() -> None:
     assert driver.frames[sids[4][1]][1:] == ["4€", b"\1\2"]
 
 
+@pytest.mark.parametrize(
+    ("initial", "tail"), [("hi", b"3:4hi"), (b"\1", b"\x01\x02\xff\x04\1")], ids=["text", "binary"]
+)
+def test_initial_packet(initial: str | bytes, tail: bytes) -> None:
+    """EIO-HS-10, EIO-P3-10."""
+    core, driver = engine_driver(allow_eio3=True, initial_packet=initial)
+    answer = driver.answers[driver.http(request("EIO=3&transport=polling"))]
+    assert answer.body.endswith(b"}" + tail)
+    w = driver.connect(request("EIO=3&transport=websocket"))
+    assert driver.frames[w][1:] == ["4hi" if initial == "hi" else b"\4\1"]
+    assert core.statistics().sessions == 2
+
+
 # Payloads and frames
 
 

@@ -52,3 +52,21 @@ def test_nonsense_is_refused_by_name(field: str, value: object) -> None:
     good: dict[str, object] = {"method": "GET", "target": "/"}
     with pytest.raises(ValueError, match=f"Request.{field}"):
         Request(**{**good, field: value})  # type: ignore[arg-type]  # nonsense on purpose
+
+
+@pytest.mark.parametrize(
+    ("headers", "wants"),
+    [
+        ((("upgrade", "websocket"), ("connection", "Upgrade")), True),
+        ((("connection", "keep-alive, UPGRADE"), ("upgrade", "h2c, WebSocket")), True),
+        ((("connection", "close"), ("connection", "upgrade"), ("upgrade", "websocket")), True),
+        ((("upgrade", "websocket"),), False),
+        ((("connection", "upgrade"),), False),
+        ((("upgrade", "websockets"), ("connection", "upgrade")), False),
+        ((("upgrade", "websocket"), ("connection", "no-upgrade")), False),
+        ((), False),
+    ],
+    ids=str,
+)
+def test_request_for_a_websocket(headers: tuple[tuple[str, str], ...], wants: bool) -> None:
+    assert Request(method="GET", target="/", headers=headers).wants_websocket is wants

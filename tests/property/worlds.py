@@ -312,6 +312,7 @@ class World:
         assert driver.unanswered == []
         assert (statistics.sockets, statistics.connections, statistics.engine.sessions) == (0, 0, 0)
         assert (statistics.engine.exchanges, statistics.engine.websockets) == (0, 0)
+        assert all(namespace.pending == 0 for namespace in core.namespaces.values())
         self.ledger_now().close()
 
     def _check_gone(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from sioproto import LocalProtocolError
-from sioproto._json import StrictJson
 from sioproto.engineio import EngineServer, WsSend
 from sioproto.socketio import (
     BroadcastAcked,
@@ -22,6 +21,8 @@ from sioproto.socketio import (
     RoomLeft,
     Socket,
     SocketServer,
+    StrictJson,
+    TextParser,
 )
 from tests.harness import Driver, accepting, counter, socket_driver
 
@@ -143,7 +144,7 @@ def test_broadcast_encodes_and_frames_once() -> None:
         EngineServer(new_sid=counter("E")),
         new_id=counter("S"),
         wall_clock=lambda: 0.0,
-        json=json,
+        parser=TextParser(json),
     )
     driver = accepting(core)
     people = clients(driver, 50)

@@ -297,7 +297,7 @@ async def test_listeners_are_closed_also_when_serving_fails() -> None:
         pass
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     host, port = listeners[0].socket.getsockname()
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(LocalProtocolError, match="serves once"):
         await server.serve(listeners=listeners)
     with pytest.raises(OSError, match="all attempts to connect"):
         await trio.open_tcp_stream(host, port)

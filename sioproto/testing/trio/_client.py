@@ -6,15 +6,13 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from sioproto._errors import AckTimeout, ClosedError, ConnectionRefused, LocalProtocolError
-from sioproto._json import JsonCodec
 from sioproto.socketio import (
     MISSING,
     RESERVED_EVENTS,
-    Decoder,
     Packet,
     PacketType,
+    Parser,
     Reply,
-    encode_packet,
 )
 from sioproto.testing.trio._connection import Connection
 from sioproto.testing.trio._peer import Arriving, Peer, told_by_server
@@ -285,7 +283,7 @@ class Link:
     Args:
         connect: makes another connection from the same place.
         take_socket: gives the server's socket of an id.
-        json: encodes and decodes payloads.
+        parser: encodes and decodes packets.
         recovers: whether the server's events carry offsets.
         timeout: seconds that clients wait unless they are told otherwise.
     """
@@ -294,19 +292,19 @@ class Link:
         self,
         connect: Callable[[], Connection],
         take_socket: Callable[[str], Socket | None],
-        json: JsonCodec,
+        parser: Parser,
         *,
         recovers: bool,
         timeout: float,
     ) -> None:
         self._connect = connect
         self.take_socket = take_socket
-        self._json = json
+        self._parser = parser
         self.recovers = recovers
         self.timeout = timeout
         self.connection = connect()
         self.sid = ""
-        self._decoder = Decoder(json, max_attachments=_NO_LIMIT)
+        self._decoder = parser.decoder(max_attachments=_NO_LIMIT)
         self._clients: dict[str, Client] = {}
 
     def join(
@@ -336,7 +334,7 @@ class Link:
         link = Link(
             self._connect,
             self.take_socket,
-            self._json,
+            self._parser,
             recovers=self.recovers,
             timeout=self.timeout,
         )
@@ -349,10 +347,8 @@ class Link:
 
     def send(self, packet: Packet) -> None:
         """Send a packet."""
-        text, attachments = encode_packet(packet, self._json)
-        self.connection.put(f"4{text}")
-        for attachment in attachments:
-            self.connection.put(attachment)
+        for message in self._parser.encode(packet):
+            self.connection.put(f"4{message}" if isinstance(message, str) else message)
 
     def left(self, client: Client) -> None:
         """A client has left."""

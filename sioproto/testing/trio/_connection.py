@@ -16,7 +16,7 @@ from sioproto.engineio import PacketType, Request, WsAccept, WsFrame, WsReject, 
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
-    from sioproto.trio._endpoint import Endpoint
+    from sioproto._app._endpoint import Endpoint
 
 
 class Receiver(Protocol):

@@ -9,13 +9,13 @@ from typing import Any, overload
 
 import trio
 
+from sioproto._app._endpoint import Endpoint
 from sioproto.socketio import Connected
 from sioproto.testing.trio._client import Joining, Link
 from sioproto.testing.trio._connection import Connection, request_of
 from sioproto.testing.trio._engine import EngineClient, Opening
 from sioproto.testing.trio._waiting import settle
 from sioproto.trio import EngineServer, Server, Socket
-from sioproto.trio._endpoint import Endpoint
 from sioproto.trio._hosting import Hosting
 
 TIMEOUT = 5.0
@@ -85,6 +85,7 @@ async def _serving_engine(
 async def _hosting(endpoint: Endpoint, shutdown_timeout: float) -> AsyncIterator[None]:
     """Run the tasks of an application. Groups made by nurseries that nobody sees are undone."""
     __tracebackhide__ = True
+    endpoint.application.check()
     failures: list[BaseException] = []
     started = trio.Event()
 
@@ -231,7 +232,7 @@ class ServerUnderTest(_UnderTest):
         link = Link(
             partial(Connection, self._endpoint, request, answer_pings=answer_pings),
             self._endpoint.take_socket,
-            core.json,
+            core.parser,
             recovers=core.config.recovery is not None,
             timeout=self._timeout,
         )

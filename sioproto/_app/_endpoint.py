@@ -1,4 +1,4 @@
-"""Where the driver meets a core."""
+"""Where a driver meets a core: facts in, effects and events out, and the core's deadline."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-import trio
-
 from sioproto.engineio import HttpRead, HttpRespond, WsAccept, WsClose, WsFrame, WsReject, WsSend
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
     from sioproto._app._base import Application
+    from sioproto._app._runtime import Timeout
     from sioproto._output import Output
 
 Fact = Callable[..., None]
@@ -35,6 +34,25 @@ class WsToken(Protocol):
     def close(self, code: int | None) -> None: ...
 
 
+class Exchange:
+    """One request: the ``HttpToken`` of drivers that have a task for each."""
+
+    __slots__ = ("limit", "response", "waiting")
+
+    def __init__(self) -> None:
+        self.limit: int | None = None
+        """So many bytes of the body are wanted."""
+        self.response: HttpRespond[Exchange] | None = None
+        self.waiting: Timeout | None = None
+        """The context of what goes on while the answer is not there."""
+
+    def respond(self, out: HttpRespond[Exchange]) -> None:
+        """The answer is there."""
+        self.response = out
+        if self.waiting is not None:
+            self.waiting.cancel()
+
+
 class Endpoint:
     """One application, its core, and the clock of that core.
 
@@ -54,7 +72,7 @@ class Endpoint:
             WsSend: _ws_send,
             WsClose: _ws_close,
         }
-        self._alarm = trio.CancelScope()
+        self._alarm: Timeout | None = None
 
     def call(self, fact: Fact, *args: Any) -> Backlog | None:
         """State one fact, and do what follows from it. See ``call_all``."""
@@ -63,25 +81,25 @@ class Endpoint:
     def call_all(self, facts: Iterable[tuple[Fact, tuple[Any, ...]]]) -> Backlog | None:
         """State facts that one read brought, and do what follows from them together.
 
-        This is the only place where the driver touches the core.
+        This is the only place where a driver touches the core.
 
         Returns what to wait for before reading on from that client; None if nothing stands in the
         way.
         """
-        now = trio.current_time()
+        now = self.application.runtime.clock()
         for fact, args in facts:
             fact(*args, now=now)
         deliver = self._deliver
         for out in self.core.outputs():
             deliver[type(out)](out)
         deadline = self.core.next_deadline()
-        self._alarm.deadline = inf if deadline is None else deadline
+        self._set_alarm(inf if deadline is None else deadline)
         return self.application.settle()
 
     def wake(self) -> None:
         """There is something to drain that no fact caused: let the clock do it, soon."""
         # Everything that happens until the clock's task runs leaves in the same drain.
-        self._alarm.deadline = -inf
+        self._set_alarm(-inf)
 
     def flush(self) -> None:
         """Do at once what commands have left to do."""
@@ -89,11 +107,17 @@ class Endpoint:
 
     async def run_clock(self) -> None:
         """Call the core whenever its deadline has come, for ever."""
+        runtime = self.application.runtime
         while True:
-            # A scope whose deadline moves, where others would start and cancel timers.
-            with trio.CancelScope() as self._alarm:
+            # A context whose deadline moves, where others would start and cancel timers.
+            with runtime.timeout(inf) as self._alarm:
                 self.flush()
-                await trio.sleep_forever()
+                await runtime.event().wait()
+
+    def _set_alarm(self, deadline: float) -> None:
+        # Before its first turn, the clock has none: it begins by calling the core.
+        if self._alarm is not None and self._alarm.deadline != deadline:
+            self._alarm.deadline = deadline
 
 
 def _http_read(out: HttpRead[HttpToken]) -> None:

@@ -1,0 +1,121 @@
+"""One WebSocket between a core and a driver that has a task that reads and one that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from sioproto.engineio import WsAccept, WsFrame, WsReject
+
+if TYPE_CHECKING:
+    from sioproto._app._backlog import Backlog
+    from sioproto._app._endpoint import Endpoint
+    from sioproto._app._runtime import Timeout
+
+
+class WebSocketToken:
+    """What the core knows a WebSocket by.
+
+    The core's effects set what is to be written and wake the writer; one writer means that frames
+    never mix. The end begins with a close, from whichever side, and has a limit of time.
+
+    Args:
+        endpoint: whose WebSocket it is.
+        close_timeout: longest time from the begin of closing to the end, in seconds.
+    """
+
+    def __init__(self, endpoint: Endpoint, close_timeout: float) -> None:
+        self._endpoint = endpoint
+        self._runtime = endpoint.application.runtime
+        self._close_timeout = close_timeout
+        self.answered = self._runtime.event()
+        self.accepted: WsAccept[Any] | None = None
+        self.rejected: WsReject[Any] | None = None
+        self._life: Timeout | None = None
+        self._pausing: Timeout | None = None
+        self._work = self._runtime.event()
+        self._batch: list[WsFrame] | None = None
+        self._closing = False
+        self._close_code: int | None = None
+        self._retired = False
+
+    # Effects of the core
+
+    def accept(self, out: WsAccept[Any]) -> None:
+        """Complete the handshake."""
+        self.accepted = out
+        self.answered.set()
+
+    def reject(self, out: WsReject[Any]) -> None:
+        """Answer with an ordinary response."""
+        self.rejected = out
+        self.answered.set()
+
+    def send(self, frames: list[WsFrame]) -> None:
+        """Send these frames, then state ``ws_sent``."""
+        self._batch = frames
+        self._work.set()
+
+    def close(self, code: int | None) -> None:
+        """Send what is left to send, then a close frame."""
+        self._begin_closing(code)
+
+    # What drivers use
+
+    @contextmanager
+    def _living(self) -> Iterator[None]:
+        """The time from the answer to the end, which the core is told."""
+        try:
+            with self._runtime.timeout(inf) as self._life:
+                if self._closing:
+                    self._limit_life()
+                yield
+        finally:
+            self._retire()
+
+    def _end(self) -> None:
+        """Cut the life short."""
+        if self._life is not None:
+            self._life.cancel()
+
+    def _retire(self, error: Exception | None = None) -> None:
+        """Tell the core that it has ended. Only the first call counts."""
+        if not self._retired:
+            self._retired = True
+            core = self._endpoint.core
+            self._endpoint.call(partial(core.ws_closed, error=error), self)
+
+    def _begin_closing(self, code: int | None) -> None:
+        """Let the writer finish with a close frame, unless it does already."""
+        if not self._closing:
+            self._closing = True
+            self._close_code = code
+            self._limit_life()
+            self._work.set()
+            if self._pausing is not None:
+                self._pausing.cancel()
+
+    def _limit_life(self) -> None:
+        if self._life is not None:
+            self._life.deadline = self._runtime.clock() + self._close_timeout
+
+    def _next_work(self) -> list[WsFrame] | None:
+        """For the writer: what is to be sent, if anything. ``_work`` is set when there is more."""
+        self._work = self._runtime.event()
+        batch, self._batch = self._batch, None
+        return batch
+
+    def _written(self) -> None:
+        """For the writer: the batch has been sent."""
+        if not self._retired:
+            self._endpoint.call(self._endpoint.core.ws_sent, self)
+
+    async def _pause(self, backlog: Backlog) -> None:
+        """Do not read on for a while, unless the WebSocket is being closed."""
+        if not self._closing:
+            with self._runtime.timeout(inf) as self._pausing:
+                await backlog.wait()
+            self._pausing = None

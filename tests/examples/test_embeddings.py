@@ -1,0 +1,25 @@
+"""The examples that embed the core: each does all that its surroundings allow, and starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import asyncio_streams
+import pytest
+import wsgi_threads
+
+from tests.examples.clients import talk_to
+from tests.judging import judge
+
+
+@pytest.mark.parametrize("name", ["asyncio-streams", "wsgi-threads"])
+def test_suite_finds_what_the_surroundings_forbid_and_nothing_else(
+    name: str, tmp_path: Path
+) -> None:
+    judge(name, tmp_path)
+
+
+@pytest.mark.parametrize("example", [asyncio_streams, wsgi_threads], ids=lambda each: each.__name__)
+def test_application_of_the_example_works(example: ModuleType) -> None:
+    talk_to(example)
