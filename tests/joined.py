@@ -309,13 +309,13 @@ class Joined:
 
     def cut(self) -> None:
         """The network loses everything that is under way."""
-        for x in sorted(self._reached):
-            self._abort_arrives(x)
-        for exchange in list(self._exchanges):
-            self.fail(exchange)
-        for ws in list(self._websockets):
-            self.break_websocket(ws)
-        self.drain()
+        lost: list[Callable[[], None]]
+        lost = [partial(self._abort_arrives, x) for x in sorted(self._reached)]
+        lost += [partial(self.fail, exchange) for exchange in list(self._exchanges)]
+        lost += [partial(self.break_websocket, ws) for ws in list(self._websockets)]
+        for one in lost:
+            one()
+            self.drain()
 
 
 def _state_frame(core: Any, ws: Any, payload: str | bytes, now: float) -> None:

@@ -66,7 +66,7 @@ async def test_client_example_talks(capsys: pytest.CaptureFixture[str]) -> None:
         @socket.on("chat")
         def chat(text: str) -> str:
             socket.emit("chat", text)
-            return socket.handshake.auth["token"] + text
+            return f"{socket.handshake.auth['token']}{text}"
 
     async with trio.open_nursery() as nursery:
         ((host, port),) = await nursery.start(io.serve)
