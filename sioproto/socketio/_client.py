@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from sioproto._deadlines import Deadlines
 from sioproto._errors import (
     ConnectionFailed,
     LocalProtocolError,
@@ -18,7 +17,7 @@ from sioproto.engineio._client_config import Pairs
 from sioproto.engineio._client_outputs import Opened, OpenFailed
 from sioproto.engineio._message import Message, binary_message, text_message
 from sioproto.engineio._outputs import CloseReason, MessageReceived, SessionClosed
-from sioproto.socketio._alarm import Alarm
+from sioproto.socketio._alarm import Alarm, AlarmClock
 from sioproto.socketio._backoff import Backoff
 from sioproto.socketio._client_config import ClientConfig
 from sioproto.socketio._client_outputs import (
@@ -83,7 +82,7 @@ class SocketClient:
     ) -> None:
         self.engine = engine
         self.config = config or ClientConfig()
-        self.deadlines: Deadlines[Alarm] = Deadlines()
+        self.alarms = AlarmClock(engine.notify)
         self._parser = parser or TextParser()
         self._decoder = self._parser.decoder(max_attachments=self.config.max_attachments)
         self._socket_class = socket_class
@@ -93,8 +92,8 @@ class SocketClient:
         self._backoff = Backoff(self.config, random)
         self._attempt = 0
         self._opened_once = False
-        self._reconnection = Alarm(self.deadlines, self._reconnect)
-        self._attachments = Alarm(self.deadlines, self._attachment_late)
+        self._reconnection = Alarm(self.alarms, self._reconnect)
+        self._attachments = Alarm(self.alarms, self._attachment_late)
         self._verdict: Exception | None = None
         self._closing = False
         self._size = 0
@@ -149,9 +148,7 @@ class SocketClient:
         """See :meth:`EngineClient.handle_timeout`."""
         self.engine.handle_timeout(now=now)
         self._pump(now)
-        while (alarm := self.deadlines.pop_due(now)) is not None:
-            alarm.handle_timeout(now)
-            self.deadlines.moved(alarm)
+        self.alarms.ring(now)
         self._pump(now)
 
     # Commands
@@ -198,7 +195,7 @@ class SocketClient:
 
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is wanted next. May be early, never late."""
-        mine, engines = self.deadlines.next(), self.engine.next_deadline()
+        mine, engines = self.alarms.next(), self.engine.next_deadline()
         if mine is None or engines is None:
             return engines if mine is None else mine
         return min(mine, engines)
@@ -210,7 +207,7 @@ class SocketClient:
             sockets=len(sockets),
             active=sum(socket.active for socket in sockets),
             waiting=sum(socket.waiting for socket in sockets),
-            timers=len(self.deadlines),
+            timers=len(self.alarms),
             engine=self.engine.statistics(),
         )
 
