@@ -152,8 +152,12 @@ def test_whatever_breaks_nothing_is_doubled_or_reordered(
     """SIO-EVT-02, SIO-CBUF-01, SIO-CBUF-08, SIO-REC-06."""
     pairing = Pairing(latency)
     run(pairing, program)
-    assert ascending(pairing.arrived)
-    assert ascending(pairing.heard)
+    assert len(set(pairing.arrived)) == len(pairing.arrived)
+    assert len(set(pairing.heard)) == len(pairing.heard)
+    # What was emitted before leaving is delivered in the background, on the old connection.
+    if all(action != "leave and come back" for action, _ in program):
+        assert ascending(pairing.arrived)
+        assert ascending(pairing.heard)
 
 
 @settings(max_examples=PROGRAMS)
