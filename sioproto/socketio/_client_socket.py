@@ -516,8 +516,9 @@ class ClientSocket:
     def _lose_acks(self) -> None:
         """What was sent and not acknowledged will not be. What is not sent yet may be."""
         for id, waiting in list(self._acks.items()):
-            if not isinstance(waiting, Request) or waiting.kept is None:
-                del self._acks[id]
+            unsent = isinstance(waiting, Request) and waiting.kept is not None
+            # Several ids may be of one event, which forgets them all at once.
+            if not unsent and self.take_ack(id) is not None:
                 waiting.lost()
 
 
