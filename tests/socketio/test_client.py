@@ -404,6 +404,8 @@ def test_reserved_names_and_what_json_cannot_express() -> None:
             socket.emit(wrong)  # type: ignore[arg-type] # that is the point
     with pytest.raises(LocalProtocolError):
         socket.emit_with_ack("x", object(), now=joined.now)
+    with pytest.raises(LocalProtocolError):
+        socket.emit_with_ack("x", timeout=float("nan"), now=joined.now)
     assert socket.emit_with_ack("error", now=joined.now) == 0
     socket.emit("toString")
     joined.run()
