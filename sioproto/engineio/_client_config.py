@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sioproto._config import check_config, check_seconds, is_count
-from sioproto.engineio._config import TRANSPORTS
 
 Pairs = tuple[tuple[str, str], ...]
+
+TRANSPORTS = ("polling", "websocket")
+"""What a client speaks: less than a server, for it has no WebTransport."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
