@@ -1,0 +1,247 @@
+"""Single requests and WebSockets for a probe: each on a connection of its own, limited in time."""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import h11
+import trio
+import wsproto
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    RejectConnection,
+    Request,
+    TextMessage,
+)
+
+from sioproto.engineio import HttpRequest
+from sioproto.trio import ClientConnectionConfig
+from sioproto.trio._address import Address
+from sioproto.trio._client_http import TROUBLE, HttpPool, reason_of
+
+MAX_BODY = 1_000_000
+"""Most bytes in an answer."""
+MAX_MESSAGES = 100
+"""Most messages of a WebSocket that are looked at while one is awaited."""
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Unanswered(Exception):
+    """There is no answer, or none that can be used.
+
+    Args:
+        message: why, in words.
+        connected: whether there was a connection at all.
+    """
+
+    def __init__(self, message: str, *, connected: bool = True) -> None:
+        super().__init__(message)
+        self.connected = connected
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    seconds: float
+
+    def all(self, name: str) -> list[str]:
+        """The values of a header; its name in lower case."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header."""
+        values = self.all(name)
+        return values[-1] if values else None
+
+
+class Wire:
+    """Connections to one server.
+
+    Args:
+        address: of the server.
+        headers: go along with each request; names in lower case.
+        ssl_context: for TLS.
+        timeout: seconds that each answer may take.
+    """
+
+    def __init__(
+        self, address: Address, headers: Headers, ssl_context: ssl.SSLContext, timeout: float
+    ) -> None:
+        self.address = address
+        self.timeout = timeout
+        self._headers = headers
+        self._ssl_context = ssl_context
+        self._connected = False
+
+    async def http(self, target: str, body: bytes | None = None, headers: Headers = ()) -> Answer:
+        """Send a GET, or a POST if there is a body, on a new connection.
+
+        Raises:
+            Unanswered: there is no answer in time.
+        """
+        pool = self._pool()
+        began = trio.current_time()
+        method = "GET" if body is None else "POST"
+        sent = (*self._headers, *headers)
+        if body is not None:
+            sent = (*sent, ("content-type", "text/plain; charset=UTF-8"))
+        request = HttpRequest(0, method, target, sent, body or b"", MAX_BODY)
+        with self._limited():
+            try:
+                status, fields, data = await pool.request(request)
+            finally:
+                await pool.close()
+        return Answer(status, fields, data, trio.current_time() - began)
+
+    @asynccontextmanager
+    async def websocket(self, target: str, headers: Headers = ()) -> AsyncIterator[WebSocket]:
+        """Open a WebSocket for as long as the context lasts.
+
+        Raises:
+            Unanswered: it does not open in time.
+        """
+        with self._limited():
+            connection = await self._pool().open()
+        stream = connection.stream
+        try:
+            socket = WebSocket(stream, self)
+            with self._limited():
+                await socket.open(target, (*self._headers, *headers))
+            yield socket
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(stream)
+
+    def _pool(self) -> HttpPool:
+        self._connected = False
+        return HttpPool(self.address, self._ssl_context, self._open, ClientConnectionConfig())
+
+    async def _open(self, host: str, port: int) -> trio.abc.Stream:
+        stream = await trio.open_tcp_stream(host, port)
+        self._connected = True
+        return stream
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Limit the time, and tell in words what goes wrong."""
+        try:
+            with trio.fail_after(self.timeout):
+                yield
+        except trio.TooSlowError:
+            what = "answers nothing" if self._connected else "takes no connection"
+            raise Unanswered(
+                f"{self.address.authority} {what} within {self.timeout:g} s",
+                connected=self._connected,
+            ) from None
+        except TROUBLE as error:
+            raise Unanswered(self._words(reason_of(error)), connected=self._connected) from None
+        except (h11.LocalProtocolError, wsproto.utilities.LocalProtocolError) as error:
+            raise Unanswered(f"the request cannot be sent: {error}") from None
+
+    def _words(self, error: Exception) -> str:
+        where = self.address.authority
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the certificate of {where} is not accepted: {error.verify_message}"
+        if isinstance(error, ssl.SSLError):
+            return f"{where} does not speak TLS as expected: {error.reason or error}"
+        if not self._connected:
+            return (
+                f"no connection to {where}: {error.strerror or error}"
+                if isinstance(error, OSError)
+                else f"no connection to {where}: {error}"
+            )
+        if isinstance(error, h11.RemoteProtocolError):
+            return f"{where} does not answer in HTTP: {error}"
+        return f"{where} closed the connection: {error}"
+
+
+class WebSocket:
+    """One WebSocket."""
+
+    def __init__(self, stream: trio.abc.Stream, wire: Wire) -> None:
+        self._stream = stream
+        self._wire = wire
+        self._protocol = wsproto.WSConnection(wsproto.ConnectionType.CLIENT)
+        self._messages: deque[str | bytes] = deque()
+        self._parts: list[str | bytes] = []
+        self._ended = False
+
+    async def open(self, target: str, headers: Headers) -> None:
+        """Shake hands. Raises ``Unanswered``."""
+        extra = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+        request = Request(host=self._wire.address.authority, target=target, extra_headers=extra)
+        await self._stream.send_all(self._protocol.send(request))
+        while True:
+            for event in await self._read():
+                if isinstance(event, AcceptConnection):
+                    return
+                if isinstance(event, RejectConnection):
+                    raise Unanswered(f"HTTP status {event.status_code}")
+            if self._ended:
+                raise Unanswered("the connection was closed")
+
+    async def send(self, data: str | bytes) -> None:
+        """Send a message. Raises ``Unanswered``."""
+        with self._wire._limited():
+            event = TextMessage(data) if isinstance(data, str) else BytesMessage(data)
+            await self._stream.send_all(self._protocol.send(event))
+
+    async def receive(self, timeout: float | None = None) -> str | bytes | None:
+        """The next message; None if there is none in time, or none any more.
+
+        Raises:
+            Unanswered: the connection breaks.
+        """
+        with trio.move_on_after(self._wire.timeout if timeout is None else timeout):
+            try:
+                while not self._messages and not self._ended:
+                    for event in await self._read():
+                        await self._take(event)
+            except (*TROUBLE, wsproto.utilities.RemoteProtocolError) as error:
+                raise Unanswered(str(error) or "the connection was lost") from None
+        return self._messages.popleft() if self._messages else None
+
+    async def await_one(self, wanted: str, timeout: float | None = None) -> bool:
+        """Whether this text comes in time, whatever comes before it."""
+        with trio.move_on_after(self._wire.timeout if timeout is None else timeout):
+            for _ in range(MAX_MESSAGES):
+                message = await self.receive(timeout)
+                if message == wanted or message is None:
+                    return message == wanted
+        return False
+
+    async def _read(self) -> list[wsproto.events.Event]:
+        try:
+            data = bytes(await self._stream.receive_some(65_536))
+            self._protocol.receive_data(data or None)
+            events = list(self._protocol.events())
+        except wsproto.utilities.RemoteProtocolError as error:
+            raise Unanswered(f"no WebSocket: {error}") from None
+        self._ended |= not data
+        return events
+
+    async def _take(self, event: wsproto.events.Event) -> None:
+        if isinstance(event, TextMessage | BytesMessage):
+            self._parts.append(event.data if isinstance(event, TextMessage) else bytes(event.data))
+            if sum(map(len, self._parts)) > MAX_BODY:
+                raise Unanswered("a message is too large to look at")
+            if event.message_finished:
+                empty: str | bytes = "" if isinstance(event, TextMessage) else b""
+                self._messages.append(empty.join(self._parts))  # type: ignore[arg-type] # one kind
+                self._parts = []
+        elif isinstance(event, Ping):
+            await self._stream.send_all(self._protocol.send(event.response()))
+        elif isinstance(event, CloseConnection):
+            self._ended = True
