@@ -6,7 +6,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -21,8 +21,10 @@ from sioproto import (
     SioprotoError,
 )
 from sioproto._cli._input import Keyboard, LineTooLong, piped_lines, terminal_restored
+from sioproto._cli._options import address_of
 from sioproto._cli._terminal import console, json_line, say, value_text, values_text
 from sioproto._cli._typed import Command, Emission, TypingError, parse_typed
+from sioproto._cli._wire import network_words
 from sioproto.engineio import ClientConfig as EngineConfig
 from sioproto.socketio import ClientConfig, ClientEventReceived, Reply
 from sioproto.trio import ClientSocket
@@ -80,15 +82,9 @@ class Talk:
     async def run(self) -> int:
         """Talk until the end of the input, or of the connection. Returns the exit status."""
         options = self._options
-        engine = EngineConfig(
-            path=options.path,
-            open_timeout=options.timeout,
-            try_all_transports=options.transport is None,
-        )
+        engine = EngineConfig(path=options.path, open_timeout=options.timeout)
         if options.transport is not None:
-            engine = EngineConfig(
-                path=options.path, open_timeout=options.timeout, transports=(options.transport,)
-            )
+            engine = replace(engine, transports=(options.transport,))
         client = connect_to(
             options.url,
             auth=options.auth,
@@ -112,7 +108,7 @@ class Talk:
         except ConnectionRefused as error:
             self._refused(error)
         except ConnectionFailed as error:
-            self._fail(str(error), NO_SERVER)
+            self._fail(self._explain(error), NO_SERVER)
         return self._code
 
     # What arrives
@@ -129,7 +125,7 @@ class Talk:
             lambda attempt: self._state("connecting again", attempt=attempt, style="dim")
         )
         manager.on("reconnect_error")(
-            lambda error: self._state("no connection", error=str(error), style="yellow")
+            lambda error: self._state("no connection", error=self._explain(error), style="yellow")
         )
 
     def _connected(self) -> None:
@@ -159,7 +155,7 @@ class Talk:
         except ConnectionRefused as error:
             self._refused(error)
         except ConnectionFailed as error:
-            self._fail(str(error), TROUBLE)
+            self._fail(self._explain(error), TROUBLE)
         self._nursery.cancel_scope.cancel()
 
     def _event(self, event: ClientEventReceived) -> None:
@@ -273,6 +269,13 @@ class Talk:
             )
         else:
             self._note("not connected: what is typed is sent once that is so again")
+
+    def _explain(self, error: Exception) -> str:
+        cause = error.__cause__
+        if isinstance(cause, OSError):
+            where = address_of(self._options.url).authority
+            return f"no connection to {where}: {network_words(cause)}"
+        return str(error)
 
     # The end of a pipe
 

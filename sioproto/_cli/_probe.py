@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import trio
 
 from sioproto import ConnectionFailed, SioprotoError
-from sioproto._cli._wire import Answer, Unanswered, Wire
+from sioproto._cli._wire import Answer, Unanswered, WebSocket, Wire
 from sioproto.engineio import Message
 from sioproto.engineio._client_handshake import (
     Handshake,
@@ -376,27 +376,35 @@ class Probe:
             if not isinstance(session, _Session):
                 return
             target = self._target(session.dialect.revision, "websocket", session.handshake.sid)
-            async with self._wire.websocket(target) as socket, trio.open_nursery() as nursery:
-                released = trio.Event()
-                nursery.start_soon(self._hold_poll, session, released)
-                await socket.send("2probe")
-                if not await socket.await_one("3probe"):
-                    nursery.cancel_scope.cancel()
-                    raise Unanswered("there is no answer to the probe")
-                with trio.move_on_after(self._wire.timeout):
-                    await released.wait()
-                nursery.cancel_scope.cancel()
+            async with self._wire.websocket(target) as socket:
+                async with trio.open_nursery() as nursery:
+                    # The server ends this poll when it has answered the probe (EIO-UPS-02).
+                    nursery.start_soon(self._hold_poll, session)
+                    await socket.send("2probe")
+                    if not await socket.await_one("3probe"):
+                        raise Unanswered("there is no answer to the probe")
                 await socket.send("5")
+                if findings.parser == "text" and revision == 4:
+                    await self._join_after_upgrade(socket)
                 findings.upgrade = True
                 await socket.send("1")
         except* (Unanswered, SioprotoError) as group:
             findings.upgrade = False
             findings.upgrade_trouble = str(_first(group))
 
-    async def _hold_poll(self, session: _Session, released: trio.Event) -> None:
+    async def _join_after_upgrade(self, socket: WebSocket) -> None:
+        await socket.send("4" + _connect_text(self.findings.namespace, self._auth))
+        for _ in range(MAX_POLLS):
+            message = await socket.receive()
+            if message is None:
+                break
+            if message[:2] in ("40", "44"):
+                return
+        raise Unanswered("nothing is answered on the new transport")
+
+    async def _hold_poll(self, session: _Session) -> None:
         with suppress(Unanswered):
             await self._poll(session)
-        released.set()
 
     # The rest
 

@@ -57,7 +57,8 @@ class _Echo:
         self._host, self._port = host, port
         self._quiet = quiet
         self._out = console()
-        self._io = Server(engine=ServerConfig(allow_eio3=eio3, cors=CorsConfig()))
+        engine = ServerConfig(path="/socket.io/", allow_eio3=eio3, cors=CorsConfig())
+        self._io = Server(engine=engine)
         self._io.on("connection")(self._connection)
         self._io.of(lambda name, auth: True).on("connection")(self._connection)
 

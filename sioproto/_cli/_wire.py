@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -152,19 +153,26 @@ class Wire:
 
     def _words(self, error: Exception) -> str:
         where = self.address.authority
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"the certificate of {where} is not accepted: {error.verify_message}"
-        if isinstance(error, ssl.SSLError):
-            return f"{where} does not speak TLS as expected: {error.reason or error}"
-        if not self._connected:
-            return (
-                f"no connection to {where}: {error.strerror or error}"
-                if isinstance(error, OSError)
-                else f"no connection to {where}: {error}"
-            )
         if isinstance(error, h11.RemoteProtocolError):
             return f"{where} does not answer in HTTP: {error}"
-        return f"{where} closed the connection: {error}"
+        if not self._connected:
+            return f"no connection to {where}: {network_words(error)}"
+        if isinstance(error, ssl.SSLError):
+            return f"{where} does not speak TLS as expected: {network_words(error)}"
+        return f"{where} closed the connection: {network_words(error)}"
+
+
+def network_words(error: BaseException) -> str:
+    """What a network or TLS had to say, without what only programmers read."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not accepted, {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # of a name that cannot be looked up
+    return str(error) or type(error).__name__
 
 
 class WebSocket:
@@ -183,13 +191,16 @@ class WebSocket:
         extra = [(name.encode(), value.encode("latin-1")) for name, value in headers]
         request = Request(host=self._wire.address.authority, target=target, extra_headers=extra)
         await self._stream.send_all(self._protocol.send(request))
-        while True:
+        accepted = False
+        while not accepted:
             for event in await self._read():
-                if isinstance(event, AcceptConnection):
-                    return
                 if isinstance(event, RejectConnection):
                     raise Unanswered(f"HTTP status {event.status_code}")
-            if self._ended:
+                if isinstance(event, AcceptConnection):
+                    accepted = True
+                else:  # what came along with the answer
+                    await self._take(event)
+            if self._ended and not accepted:
                 raise Unanswered("the connection was closed")
 
     async def send(self, data: str | bytes) -> None:
