@@ -28,6 +28,7 @@ from sioproto.socketio import PacketType as SocketType
 
 ORIGIN = "https://probe.invalid"
 """Where the page would come from that asks whether it may read the answers."""
+BARE_PATH = "/engine.io/"
 ROUNDS = 4
 """So many times the limit of one answer may all of it take."""
 MAX_POLLS = 5
@@ -93,6 +94,7 @@ class Probe:
         path: where Engine.IO is.
         auth: sent along to join the namespace.
         heartbeat: longest wait for the server's ping, in seconds.
+        bare_engine: whether to look for an Engine.IO server without Socket.IO as well.
     """
 
     def __init__(
@@ -102,11 +104,14 @@ class Probe:
         path: str,
         auth: dict[str, Any] | None,
         heartbeat: float,
+        *,
+        bare_engine: bool = False,
     ) -> None:
         self._wire = wire
         self._path = path
         self._auth = auth
         self._heartbeat = heartbeat
+        self._bare = bare_engine and path != BARE_PATH
         self.findings = Findings(url, path, wire.address.namespace)
 
     async def run(self) -> Findings:
@@ -127,8 +132,7 @@ class Probe:
             older = await self._try_open(3)
             if isinstance(older, _Session):
                 session = older
-                said = refusal_text(opened.body) or f"HTTP status {opened.status}"
-                findings.refusals.setdefault(4, said)
+                findings.refusals.setdefault(4, _refusal(opened))
                 findings.revisions[4] = False
             elif not await self._websocket(4):
                 findings.trouble = self._explain(opened)
@@ -137,7 +141,8 @@ class Probe:
             await self._older()
         findings.transports["polling"] = session is not None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._bare_engine)
+            if self._bare:
+                nursery.start_soon(self._bare_engine)
             if session is not None:
                 findings.handshake = session.handshake
                 nursery.start_soon(self._talk, session)
@@ -188,8 +193,7 @@ class Probe:
             self.findings.refusals[revision] = str(error)
             opened = None
         if isinstance(opened, Answer):
-            said = refusal_text(opened.body) or f"HTTP status {opened.status}"
-            self.findings.refusals.setdefault(revision, said)
+            self.findings.refusals.setdefault(revision, _refusal(opened))
         self.findings.revisions.setdefault(revision, False)
         return opened
 
@@ -254,7 +258,10 @@ class Probe:
         for _ in range(MAX_POLLS):
             if any(found):
                 break
-            messages = await self._poll(session)
+            try:
+                messages = await self._poll(session)
+            except Unanswered:
+                messages = None  # there is nothing to say: no Socket.IO
             if messages is None:
                 break
             found = [self._read_answer(message) for message in messages]
@@ -417,10 +424,8 @@ class Probe:
             self.findings.unknown_sid = answer.status
 
     async def _bare_engine(self) -> None:
-        if self._path == "/engine.io/":
-            return
         try:
-            answer = await self._wire.http("/engine.io/?EIO=4&transport=polling")
+            answer = await self._wire.http(f"{BARE_PATH}?EIO=4&transport=polling")
         except Unanswered:
             return
         self.findings.echo = answer.status == 200 and answer.body.startswith(b"0{")
@@ -444,6 +449,12 @@ def _is_unknown_session(answer: Answer) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(fields, dict) and fields.get("code") == 1
+
+
+def _refusal(answer: Answer) -> str:
+    """What was said to a request that opened no session."""
+    text = refusal_text(answer.body) if answer.status >= 400 else None
+    return (text or f"HTTP status {answer.status}").strip('"')  # some write it as a JSON string
 
 
 def _first(error: BaseException) -> BaseException:

@@ -69,7 +69,8 @@ def probe(
 
     async def ask() -> int:
         wire = Wire(address, tuple(headers), ssl_context(insecure), timeout)
-        findings = await Probe(wire, url, path, auth, heartbeat).run()
+        asked = Probe(wire, url, path, auth, heartbeat, bare_engine=manifest_wanted)
+        findings = await asked.run()
         looks_wrong = wrong(findings)
         out = console()
         if json_wanted:

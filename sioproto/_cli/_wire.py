@@ -36,16 +36,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Unanswered(Exception):
-    """There is no answer, or none that can be used.
-
-    Args:
-        message: why, in words.
-        connected: whether there was a connection at all.
-    """
-
-    def __init__(self, message: str, *, connected: bool = True) -> None:
-        super().__init__(message)
-        self.connected = connected
+    """There is no answer, or none that can be used. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +75,7 @@ class Wire:
         self.timeout = timeout
         self._headers = headers
         self._ssl_context = ssl_context
-        self._connected = False
+        self._connected: _Overheard | None = None
 
     async def http(self, target: str, body: bytes | None = None, headers: Headers = ()) -> Answer:
         """Send a GET, or a POST if there is a body, on a new connection.
@@ -126,12 +117,12 @@ class Wire:
                 await trio.aclose_forcefully(stream)
 
     def _pool(self) -> HttpPool:
-        self._connected = False
+        self._connected = None
         return HttpPool(self.address, self._ssl_context, self._open, ClientConnectionConfig())
 
     async def _open(self, host: str, port: int) -> trio.abc.Stream:
-        stream = await trio.open_tcp_stream(host, port)
-        self._connected = True
+        stream = _Overheard(await trio.open_tcp_stream(host, port))
+        self._connected = stream
         return stream
 
     @contextmanager
@@ -141,25 +132,52 @@ class Wire:
             with trio.fail_after(self.timeout):
                 yield
         except trio.TooSlowError:
-            what = "answers nothing" if self._connected else "takes no connection"
-            raise Unanswered(
-                f"{self.address.authority} {what} within {self.timeout:g} s",
-                connected=self._connected,
-            ) from None
+            raise Unanswered(self._silence()) from None
         except TROUBLE as error:
-            raise Unanswered(self._words(reason_of(error)), connected=self._connected) from None
+            raise Unanswered(self._words(reason_of(error))) from None
         except (h11.LocalProtocolError, wsproto.utilities.LocalProtocolError) as error:
             raise Unanswered(f"the request cannot be sent: {error}") from None
+
+    def _silence(self) -> str:
+        where, limit = self.address.authority, f"within {self.timeout:g} s"
+        if self._connected is None:
+            return f"{where} takes no connection {limit}"
+        said = self._connected.beginning
+        if said and not said.startswith(b"HTTP/") and not self.address.secure:
+            return f"{where} does not answer in HTTP: it says {said.decode('latin-1')!r}"
+        return f"{where} answers nothing {limit}" if not said else f"{where} is not done {limit}"
 
     def _words(self, error: Exception) -> str:
         where = self.address.authority
         if isinstance(error, h11.RemoteProtocolError):
             return f"{where} does not answer in HTTP: {error}"
-        if not self._connected:
+        if self._connected is None:
             return f"no connection to {where}: {network_words(error)}"
         if isinstance(error, ssl.SSLError):
             return f"{where} does not speak TLS as expected: {network_words(error)}"
         return f"{where} closed the connection: {network_words(error)}"
+
+
+class _Overheard(trio.abc.Stream):
+    """A stream that keeps how the answer began."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self.beginning = b""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        self.beginning = (self.beginning + data[:20])[:20]
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def network_words(error: BaseException) -> str:
