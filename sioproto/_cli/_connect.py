@@ -185,7 +185,8 @@ class Talk:
                 async for line in lines:
                     number += 1
                     if not await self._line(line, number):
-                        break
+                        self._nursery.cancel_scope.cancel()
+                        return
         except LineTooLong:
             self._fail(f"line {number + 1} is too long", TROUBLE)
         if keyboard is None:
@@ -333,7 +334,7 @@ class Talk:
 def _name(name: object) -> str:
     """The name of an event as it would be typed."""
     text = value_text(name)
-    if isinstance(name, str):
+    if isinstance(name, str) and name.isprintable():
         with suppress(TypingError):
             if parse_typed(name) == Emission(name, (), False):
                 return name

@@ -112,7 +112,7 @@ def _value(line: str, start: int) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(line, start)
     except JSONDecodeError as error:
-        if error.pos == start:
+        if error.pos == start and error.msg == "Expecting value":
             raise TypingError(_hint(line, start), start + 1) from None
         raise TypingError(f"not JSON: {error.msg}", error.pos + 1) from None
     except _NotJson as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import trio
@@ -55,7 +57,7 @@ def application(io: Any, **options: Any) -> Serve:
 
     async def serve(*, task_status: trio.TaskStatus[int]) -> None:
         async with trio.open_nursery() as nursery:
-            addresses = await nursery.start(lambda **start: io.serve(**options, **start))
+            addresses = await nursery.start(partial(io.serve, **options))
             task_status.started(addresses[0][1])
 
     return serve
@@ -66,15 +68,13 @@ def raw(handler: Handler) -> Serve:
 
     async def serve(*, task_status: trio.TaskStatus[int]) -> None:
         async def handle(stream: trio.SocketStream) -> None:
-            try:
+            # The client may have seen enough.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await handler(stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass  # the client has seen enough
 
         async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(
-                lambda **start: trio.serve_tcp(handle, 0, host="127.0.0.1", **start)
-            )
+            start = partial(trio.serve_tcp, handle, 0, host="127.0.0.1")
+            listeners = await nursery.start(start)
             task_status.started(listeners[0].socket.getsockname()[1])
 
     return serve
@@ -106,8 +106,6 @@ async def silent(stream: trio.SocketStream) -> None:
 
 def closed_port() -> int:
     """A port on which nobody listens."""
-    import socket
-
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
