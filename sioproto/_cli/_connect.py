@@ -315,7 +315,10 @@ class Talk:
         if self._options.as_json:
             self._show("", {"state": what, **fields})
             return
-        told = ", ".join(f"{name} {value}" for name, value in fields.items())
+        told = ", ".join(
+            str(value) if name in ("error", "reason", "details") else f"{name} {value}"
+            for name, value in fields.items()
+        )
         self._note(f"{what}: {told}" if told else what, style)
 
     def _note(self, text: str, style: str = "") -> None:

@@ -32,6 +32,8 @@ _SEPARATOR = re.compile(r"\x1e|␞|\\x1e")
 _LENGTH = re.compile(r"([0-9]{1,10}):")
 _LOOKS_V3 = re.compile(r"[0-9]{1,10}:(?:[0-6]|b[0-6])")
 _LOOKS_V3_BINARY = re.compile(rb"[\x00\x01][\x00-\x09]{1,10}\xff")
+# A map of up to 15 fields, the first of which is one that packets have.
+_LOOKS_MSGPACK = re.compile(rb"[\x82-\x8f](?:\xa3nsp|\xa4type|\xa4data)")
 _SHAPE = re.compile(r"[0-6](?:(?<=[56])\d*-)?(?:/[^,]*(?:,|\Z))?(?P<id>\d*)")
 
 
@@ -251,8 +253,8 @@ class Explainer:
                 packet = begun.decoder.feed(message)
             else:
                 packet = None
-                if isinstance(message, bytes) and error.rule == "SIO-BIN-16":
-                    self._guess_msgpack(item, message)
+                if isinstance(message, bytes) and _LOOKS_MSGPACK.match(message):
+                    item.notes.append("it looks like MessagePack: try --parser msgpack")
         if packet is not None:
             item.socket = packet
         if isinstance(message, bytes) and announced is not None and item.problem is None:
@@ -262,11 +264,6 @@ class Explainer:
             begun.item = item if isinstance(message, str) else announced
             if isinstance(message, str):
                 begun.total = item.missing
-
-    def _guess_msgpack(self, item: Item, message: bytes) -> None:
-        # A map of up to 15 fields, the first of which is one that packets have.
-        if 0x82 <= message[0] <= 0x8F and re.match(rb".\xa[34](?:type|data|nsp)", message, re.S):
-            item.notes.append("this looks like a packet in MessagePack: try --parser msgpack")
 
 
 def _split_v3(number: int, text: str, column: int) -> Iterator[Item]:
@@ -303,9 +300,11 @@ def _problem(
     where = item.column + offset
     if isinstance(item.text, bytes):
         return Problem(error.message, error.rule)
+    if isinstance(message, bytes):
+        return Problem(error.message, error.rule, item.column)
     if error.rule == "EIO-PKT-06" or error.rule == "EIO-CLI-09":
         where += 1
-    elif isinstance(message, str) and (shape := _SHAPE.match(message)) is not None:
+    elif (shape := _SHAPE.match(message)) is not None:
         if error.rule in ("SIO-DEC-05", "SIO-BIN-10", "SIO-BIN-12"):
             where += 1
         elif error.rule == "SIO-DEC-12":

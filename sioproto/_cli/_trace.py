@@ -48,7 +48,8 @@ _BEHIND = re.compile(r"(?:\t\d+)?\t\d\d:\d\d:\d\d(?:[.,]\d+)?\s*\Z|\s+\+\d+m?s\s
 # Logs that name the type of the packet and write its data behind it.
 _NAMED = (
     re.compile(r"(?P<way>Received|Sending) packet (?P<type>[A-Z]+) data (?P<data>.*)"),
-    re.compile(r'(?P<way>receive|sending)[^"]* type "(?P<type>[a-z]+)", data "(?P<data>.*)"'),
+    re.compile(r'(?P<way>receive): type "(?P<type>[a-z]+)", data "(?P<data>.*)"'),
+    re.compile(r'(?P<way>sending) packet "(?P<type>[a-z]+)" \((?P<data>.*)\)'),
 )
 _QUOTED = re.compile(r'\b(?P<way>received|writing|sending) "(?P<data>.*)"')
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?:[ :][0-9A-Fa-f]{2})+")
@@ -60,7 +61,7 @@ def read_line(line: str) -> Pasted:
     line = line.rstrip("\r\n")
     for pattern in _NAMED:
         if (match := pattern.search(line)) and match["type"].upper() in PacketType.__members__:
-            data = "" if match["data"] == "None" else match["data"]
+            data = "" if match["data"] in ("None", "undefined") else match["data"]
             text = f"{int(PacketType[match['type'].upper()])}{data}"
             return Pasted(text, _way(match["way"]), match.start("data"))
     if match := _QUOTED.search(line):
