@@ -125,7 +125,7 @@ class Talk:
             lambda attempt: self._state("connecting again", attempt=attempt, style="dim")
         )
         manager.on("reconnect_error")(
-            lambda error: self._state("no connection", error=self._explain(error), style="yellow")
+            lambda error: self._state("failed", error=self._explain(error), style="yellow")
         )
 
     def _connected(self) -> None:

@@ -73,14 +73,18 @@ class Keyboard:
     async def lines(self) -> AsyncIterator[str]:
         """What is typed, until Ctrl-D."""
         while True:
-            self._asking = True
             try:
-                line = await trio.to_thread.run_sync(input, PROMPT, abandon_on_cancel=True)
+                line = await trio.to_thread.run_sync(self._ask, abandon_on_cancel=True)
             except EOFError:
                 break
-            finally:
-                self._asking = False
             yield line
+
+    def _ask(self) -> str:
+        self._asking = True
+        try:
+            return input(PROMPT)
+        finally:
+            self._asking = False
 
     @contextmanager
     def above(self) -> Iterator[None]:

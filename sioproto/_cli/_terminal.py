@@ -97,11 +97,8 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(out: Console, text: str, style: str = "") -> None:
-    """Print one line: folded on a terminal, whole in a pipe."""
-    if out.is_terminal:
-        out.print(Text(printable(text), style), overflow="fold")
-    else:
-        out.print(Text(printable(text)), soft_wrap=True)
+    """Print one line. It is for the terminal to fold it, which keeps it whole for copying."""
+    out.print(Text(printable(text), style), soft_wrap=True)
 
 
 def print_rows(out: Console, rows: Iterable[Row], *, indent: int = 2, width: int = 14) -> None:

@@ -273,7 +273,7 @@ def test_a_connection_that_is_lost_is_made_again() -> None:
         assert process.stderr.readline().startswith("disconnected: transport ")
         assert process.stderr.readline() == "connecting again: attempt 1\n"
         with in_a_thread(application(Server(), port=port)):
-            meanwhile = ("no connection", "connecting again")
+            meanwhile = ("failed: ", "connecting again")
             while (line := process.stderr.readline()).startswith(meanwhile):
                 pass
             assert line.startswith("connected again: ")

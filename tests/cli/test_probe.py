@@ -185,6 +185,29 @@ def test_a_manifest_is_one_for_the_suite(tmp_path: Path) -> None:
     }
 
 
+def test_a_server_of_older_clients_alone() -> None:
+    hello = open_packet(upgrades=["websocket"])
+
+    def answer(line: str) -> tuple[str, str]:
+        if "EIO=4" in line:
+            return "400 Bad Request", '{"code":5,"message":"Unsupported protocol version"}'
+        if "transport=websocket" in line:
+            return "400 Bad Request", ""
+        if line.startswith("POST"):
+            return "200 OK", "ok"
+        if "sid=" in line:
+            return "200 OK", "1:6"
+        return "200 OK", f"{len(hello)}:{hello}2:40"
+
+    with in_a_thread(http(answer)) as url:
+        found = report(url, code=1)
+    assert found["revisions"] == {"3": True, "4": False}
+    assert found["refusals"] == {"4": "Unsupported protocol version"}
+    assert (found["socketio"], found["admitted"]) == (True, True)
+    (wrong,) = found["wrong"]
+    assert "does not pass WebSockets on" in wrong
+
+
 # Servers that look wrong
 
 

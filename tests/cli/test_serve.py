@@ -29,7 +29,7 @@ def run(*arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server() -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "sioproto", "serve", "--port", "0", "--eio3"],
         stdout=subprocess.PIPE,
@@ -41,21 +41,20 @@ def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
         line = process.stdout.readline()
         match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n", line)
         assert match is not None, line
-        yield process, match[1]
+        yield match[1]
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == ""
 
 
-def test_echo_chat_and_acknowledgements(server: tuple[subprocess.Popen[str], str]) -> None:
-    process, url = server
+def test_echo_chat_and_acknowledgements(server: str) -> None:
     with subprocess.Popen(
         [
             sys.executable,
             "-m",
             "sioproto",
             "connect",
-            f"{url}/room",
+            f"{server}/room",
             "--wait",
             "30",
             "--count",
@@ -70,7 +69,7 @@ def test_echo_chat_and_acknowledgements(server: tuple[subprocess.Popen[str], str
         while not other.stderr.readline().startswith("connected"):
             pass
         result = run(
-            "connect", f"{url}/room", "--count", "1", input='chat "hi"\nsum? 1 0x02\necho 3\n'
+            "connect", f"{server}/room", "--count", "1", input='chat "hi"\nsum? 1 0x02\necho 3\n'
         )
         assert result.returncode == 0, result.stderr
         shown = sorted(result.stdout.splitlines())
@@ -81,9 +80,8 @@ def test_echo_chat_and_acknowledgements(server: tuple[subprocess.Popen[str], str
         assert (other.returncode, out) == (0, '< chat "hi"\n')
 
 
-def test_it_looks_right_to_a_probe(server: tuple[subprocess.Popen[str], str]) -> None:
-    _, url = server
-    result = run("probe", url)
+def test_it_looks_right_to_a_probe(server: str) -> None:
+    result = run("probe", server)
     assert result.returncode == 0, result.stdout
     assert "revision 4 and 3" in result.stdout
     assert "any page may read the answers" in result.stdout
