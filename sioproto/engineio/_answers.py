@@ -86,6 +86,13 @@ class Answers:
             self._failed(request, error)
             return ()
 
+    @staticmethod
+    def for_browser(request: Request) -> Headers:
+        """What Internet Explorer has to be told: to its filter, a message that comes back looks
+        like an attack (EIO-HDR-03)."""
+        agent = request.header("user-agent") or ""
+        return (("x-xss-protection", "0"),) if ";MSIE" in agent or "Trident/" in agent else ()
+
     def cookie(self, sid: str) -> Headers:
         """What the answer that opens a session on polling carries (EIO-HDR-06)."""
         if self._config.cookie is None:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from sioproto._config import check_config, check_seconds, is_count
 
-Pairs = tuple[tuple[str, str], ...]
-
 TRANSPORTS = ("polling", "websocket")
-"""What a client speaks: less than a server, for it has no WebTransport."""
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

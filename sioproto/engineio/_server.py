@@ -585,6 +585,7 @@ class EngineServer(Generic[X]):
         if compress:
             encoding, body = self._answers.encoded(request, body)
             headers += encoding
+        headers += self._answers.for_browser(request)
         headers += self._answers.added(request, opens=opens)
         self._answer(exchange, 200, headers, body)
 

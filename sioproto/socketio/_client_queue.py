@@ -56,7 +56,7 @@ class Request:
         self.kept: Kept | None = None
         """The event, if it is not sent yet."""
         self._socket = socket
-        self._alarm = Alarm(socket.client.deadlines, self._expire)
+        self._alarm = Alarm(socket.client.alarms, self._expire)
         self._alarm.set(deadline)
 
     def acknowledged(self, args: list[Any]) -> None:
@@ -99,7 +99,7 @@ class RetryQueue:
         self._events: deque[Retried] = deque()
         self._in_flight: int | None = None
         # Set to minus infinity by whoever has no time at hand, and wants the first event sent.
-        self._alarm = Alarm(socket.client.deadlines, self._due)
+        self._alarm = Alarm(socket.client.alarms, self._due)
         self.size = 0
 
     def __len__(self) -> int:

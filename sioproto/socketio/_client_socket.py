@@ -59,7 +59,7 @@ class ClientSocket:
         # CONNECT was sent on this connection, and is not answered.
         self._asked = False
         self._rejoin_at = -inf
-        self._alarm = Alarm(client.deadlines, self._join_or_give_up)
+        self._alarm = Alarm(client.alarms, self._join_or_give_up)
         self._pid: str | None = None
         self._offset: str | None = None
         self._connection = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -45,9 +46,13 @@ def test_without_configuration_there_is_no_cors() -> None:
     """EIO-CORS-01"""
     _, plain = engine_driver()
     assert cors(ask(plain, origin=HERE)) == {}
-    refused = ask(plain, method="OPTIONS", origin=HERE)
-    assert (refused.status, refused.body) == (400, b'{"code":2,"message":"Bad handshake method"}')
-    assert cors(refused) == {}
+    sid = plain.open_polling()
+    for query, code in [(POLLING, 2), (f"{POLLING}&sid=unknown", 1), (f"{POLLING}&sid={sid}", 3)]:
+        refused = ask(plain, query, "OPTIONS", origin=HERE)
+        assert refused.status == 400
+        assert json.loads(refused.body)["code"] == code
+        assert cors(refused) == {}
+    assert plain.post(sid, "4a").body == b"ok", "the session goes on"
 
 
 @pytest.mark.parametrize("query", [POLLING, f"{POLLING}&sid=unknown", "", "transport=abc"])

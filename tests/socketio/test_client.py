@@ -8,7 +8,8 @@ import pytest
 
 from sioproto import ConnectionRefused, LocalProtocolError
 from sioproto._output import Event
-from sioproto.engineio import SessionUpgraded
+from sioproto.engineio import ClientConfig as EngineConfig
+from sioproto.engineio import EngineClient, SessionUpgraded
 from sioproto.socketio import (
     RESERVED_EVENTS,
     AuthRequested,
@@ -24,6 +25,7 @@ from sioproto.socketio import (
     ConnectRequested,
     Disconnected,
     RecoveryConfig,
+    SocketClient,
 )
 from tests.joined import joined_sockets
 from tests.socketio.client_support import answering, connected, heard, names, server_heard
@@ -523,3 +525,21 @@ def test_no_recovery_after_a_wanted_end() -> None:
 def test_config_refuses_nonsense_by_name(field: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=rf"ClientConfig\.{next(iter(field))}"):
         ClientConfig(**field)
+
+
+def test_driver_is_woken_by_commands_that_set_a_deadline() -> None:
+    """It may be asleep until the next heartbeat."""
+    woken: list[float | None] = []
+    engine = EngineClient(EngineConfig(), nonce=lambda: "n", wake=lambda: woken.append(None))
+    client = SocketClient(engine, ClientConfig(), random=lambda: 0.5)
+    client.of("/").emit_with_ack("x", timeout=5.0, now=0.0)
+    assert len(woken) == 1
+    assert client.next_deadline() == 5.0
+    client, _, joined = connected("/a")
+    client.engine._wake = lambda: woken.append(joined.now)
+    client.of("/a").disconnect(now=joined.now)
+    joined.drain()
+    woken.clear()
+    client.of("/a").connect(now=joined.now)
+    assert woken == [joined.now]
+    assert client.next_deadline() == joined.now + 0.1
