@@ -31,6 +31,10 @@ from tests.trio.support import Client, SocketClient, serving
 PROPERTIES = sorted((Path(__file__).parent / "property").glob("test_*.py"), reverse=True)
 ROUND = 5_000
 """Most examples of a property that one process runs."""
+LONG_ROUNDS = 2
+SHORT_STEPS = 10
+"""Programs are as long as in every run in the first rounds; then as short as this, many more of
+which fit into the time."""
 EXHAUSTIVE = "test_every_fact_in_every_state"
 """It has no examples, but all there is: once is enough."""
 
@@ -56,7 +60,8 @@ def properties(examples: int, same: bool) -> None:
 
     def run(job: tuple[int, int, Path]) -> Report:
         index, number, path = job
-        return _run_properties(path, number, profile, exhaustively=index == 0)
+        steps = None if index < LONG_ROUNDS else SHORT_STEPS
+        return _run_properties(path, number, profile, steps, exhaustively=index == 0)
 
     jobs = [(i, number, path) for i, number in enumerate(rounds) for path in PROPERTIES]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -96,7 +101,9 @@ class Report:
     """Name, examples that passed, seconds."""
 
 
-def _run_properties(path: Path, examples: int, profile: str, *, exhaustively: bool) -> Report:
+def _run_properties(
+    path: Path, examples: int, profile: str, steps: int | None, *, exhaustively: bool
+) -> Report:
     command = [sys.executable, "-m", "pytest", "-q", "--hypothesis-show-statistics", str(path)]
     if not exhaustively:
         command += ["-k", f"not {EXHAUSTIVE}"]
@@ -105,6 +112,8 @@ def _run_properties(path: Path, examples: int, profile: str, *, exhaustively: bo
         "SIOPROTO_EXAMPLES": str(examples),
         "HYPOTHESIS_PROFILE": profile,
     }
+    if steps is not None:
+        environment["SIOPROTO_STEPS"] = str(steps)
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     found = []
     for name, statistics in re.findall(

@@ -28,6 +28,11 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (ROOT / path.parent / link).exists(), link
 
 
+def test_the_index_has_every_page() -> None:
+    linked = re.findall(r"\]\(([^)]+)\)", read(Path("docs/README.md")))
+    assert sorted(linked) == sorted(path.name for path in PAGES if path.name != "README.md")
+
+
 @pytest.mark.parametrize("name", ["http", "limits", "older-clients", "parsers", "recovery"])
 def test_programs_run(name: str) -> None:
     names: dict[str, Any] = {}

@@ -35,8 +35,8 @@ RESERVED = frozenset(
 class Answers:
     """Decorates the answers of one server.
 
-    The functions of the application are called in here and nowhere else. What they raise costs an
-    answer what they would have added to it, and nobody anything else.
+    The application's functions for headers are called in here and nowhere else. What they raise
+    costs an answer what they would have added to it, and nobody anything else.
 
     Args:
         config: says what is wanted.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -195,6 +196,16 @@ def test_a_function_that_raises_allows_nobody_and_is_told_of() -> None:
     assert [out.error for out in d.events_of(HookFailed)] == [error, error]
     assert d.events_of(HookFailed)[0].request.header("origin") == HERE
     assert len(d.events_of(SessionOpened)) == 1
+
+
+def test_blanks_in_what_a_preflight_asks_for_cost_no_more_than_other_bytes() -> None:
+    """EIO-CORS-02: a run of them took time in proportion to its square."""
+    began = time.process_time()
+    asked = ask(
+        driver(), method="OPTIONS", access_control_request_headers="x" + " " * 100_000 + "y"
+    )
+    assert "allow-headers" not in cors(asked)
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("origin", ["http://a\x7fb", "http://a\nb", " x", "x ", "http://€"])

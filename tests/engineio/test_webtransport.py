@@ -331,6 +331,24 @@ def test_served_beside_what_is_about_http() -> None:
     assert len(d.streams[s]) == len(d.events_of(SessionOpened)) == 1
 
 
+def test_a_query_without_limit_is_refused() -> None:
+    """EIO-QP-03: what a session is opened with has a query that can be read."""
+    core: SocketServer[str] = SocketServer(
+        EngineServer(ServerConfig(transports=ALL), new_sid=counter("E")),
+        new_id=counter("S"),
+        wall_clock=lambda: 0.0,
+    )
+    d = StreamDriver(core)
+    d.on_event = accepting(core).on_event
+    head = Request(method="CONNECT", target="/engine.io/?" + "a=1&" * 100)
+    d.stream(name="bad", head=head)
+    assert d.refused == {"bad": 400}
+    s = d.stream(
+        "0", head=Request(method="CONNECT", target="/engine.io/?" + "&".join(["a=1"] * 100))
+    )
+    assert d.say(s, "40") == ['40{"sid":"S1"}']
+
+
 def test_shutdown() -> None:
     core, d = driver()
     s, waiting = d.stream("0"), d.stream(name="waiting")

@@ -390,6 +390,23 @@ async def test_head_requests_get_no_body(autojump_clock: trio.testing.MockClock)
         assert (await client.request("GET", "/nowhere")).body == b"not found"
 
 
+@pytest.mark.parametrize("next_request", ["GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HT"])
+async def test_a_bad_head_behind_a_head_request_has_a_body_in_its_answer(
+    next_request: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """EIO-ROB-01: or no client could be served any more."""
+    async with serving(EngineServer(echo)) as listener:
+        client = Client(listener.connect())
+        assert (await client.request("HEAD", "/nowhere")).status == 404
+        await client.send(next_request)
+        assert isinstance(client.stream, trio.StapledStream)
+        await client.stream.send_stream.aclose()
+        answer = await client.answer()
+        assert answer.status == 400
+        assert len(answer.body) == int(answer.headers["content-length"]) > 0
+        await open_polling(Client(listener.connect()))
+
+
 async def test_the_fallback_answers_what_nobody_serves(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
