@@ -304,7 +304,7 @@ class Probe:
             return False
         if packet.type is SocketType.CONNECT:
             if 4 in findings.revisions and findings.revisions[4] and not _has_sid(packet):
-                return False  # an echo, not an answer (SIO-CON-04)
+                return False  # an echo, not an answer (SIO-CONN-08)
             findings.admitted = True
         elif packet.type is SocketType.CONNECT_ERROR:
             findings.admitted = False
