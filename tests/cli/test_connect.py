@@ -210,9 +210,9 @@ def test_wrong_lines_are_told_and_the_others_are_sent(url: str, heard: Heard) ->
 
 
 def test_an_acknowledgement_that_does_not_come(url: str) -> None:
-    result = invoke("connect", url, "--timeout", "0.5", input="mute?\necho 1\n")
+    result = invoke("connect", url, "--timeout", "1", input="mute?\necho 1\n")
     assert result.exit_code == 1
-    assert "no acknowledgement of mute: none within 0.5 s" in result.stderr
+    assert "no acknowledgement of mute: none within 1 s" in result.stderr
     assert result.stdout == "< echo 1\n"
 
 
@@ -237,6 +237,17 @@ def test_a_server_that_disconnects_its_client(url: str) -> None:
     result = invoke("connect", url, "--wait", "60", input="leave\n")
     assert result.exit_code == 1
     assert "disconnected: io server disconnect" in result.stderr
+
+
+def test_the_end_of_the_connection_is_the_end_though_the_input_goes_on(url: str) -> None:
+    with talking(url) as process:
+        assert process.stdin is not None
+        process.stdin.write("leave\n")
+        process.stdin.flush()
+        assert process.wait(20) == 1
+        assert process.stderr is not None
+        err = process.stderr.read()
+    assert err.endswith("the server has disconnected this client\n")
 
 
 def test_a_question_of_the_server_is_answered(url: str, heard: Heard) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+import trustme
 
 import sioproto
 from sioproto.engineio import CookieConfig, CorsConfig, ServerConfig
@@ -106,7 +108,7 @@ def test_nothing_is_left_behind() -> None:
         ended.release()
 
     with in_a_thread(application(EngineServer(handle, config=engine()))) as url:
-        report(url, "--timeout", "0.5", code=1)
+        report(url, "--timeout", "1", code=1)
         assert 3 <= len(opened) <= 6
         for _ in opened:  # long before the heartbeat would end them
             assert ended.acquire(timeout=10)
@@ -160,7 +162,7 @@ def test_engine_io_without_socket_io(echo: bool) -> None:
                 session.send(message)
 
     with in_a_thread(application(EngineServer(handle, config=engine()))) as url:
-        found = report(url, "--timeout", "0.5", code=1)
+        found = report(url, "--timeout", "1", code=1)
     assert found["socketio"] is False
     assert found["upgrade"] is True
     assert found["wrong"] == ["Engine.IO is there, but no Socket.IO on top of it answers."]
@@ -206,6 +208,23 @@ def test_a_server_of_older_clients_alone() -> None:
     assert (found["socketio"], found["admitted"]) == (True, True)
     (wrong,) = found["wrong"]
     assert "does not pass WebSockets on" in wrong
+
+
+def test_tls() -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with in_a_thread(application(Server(), ssl_context=context)) as url:
+        url = url.replace("http:", "https:")
+        assert "the certificate is not accepted" in fails(url)
+        found = report(url, "--insecure")
+        assert (found["upgrade"], found["admitted"], found["wrong"]) == (True, True, [])
+        assert 'url = "https:' in invoke("probe", url, "--insecure", "--manifest").stdout
+        result = invoke("connect", url, input="hello\n")
+        assert result.exit_code == 3
+        assert "the certificate is not accepted" in result.stderr
+        result = invoke("connect", url, "--insecure", input="hello\n")
+        assert result.exit_code == 0, result.output
 
 
 # Servers that look wrong
