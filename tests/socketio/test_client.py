@@ -404,6 +404,8 @@ def test_reserved_names_and_what_json_cannot_express() -> None:
             socket.emit(wrong)  # type: ignore[arg-type] # that is the point
     with pytest.raises(LocalProtocolError):
         socket.emit_with_ack("x", object(), now=joined.now)
+    with pytest.raises(LocalProtocolError):
+        socket.emit_with_ack("x", timeout=float("nan"), now=joined.now)
     assert socket.emit_with_ack("error", now=joined.now) == 0
     socket.emit("toString")
     joined.run()
@@ -454,6 +456,21 @@ def test_retries_go_on_after_a_reconnection() -> None:
     assert server_heard(joined)[:2] == [["silent"]] * 2
     assert server_heard(joined)[-1] == ["b"]
     assert [event.id for event in joined.events_of(ClientAckReceived)] == [request]
+
+
+def test_acknowledgement_of_an_earlier_attempt() -> None:
+    """SIO-CBUF-09: on a network that is slower than the time limit, each attempt is late; the
+    reference never gets anywhere."""
+    client, server, joined = connected(retries=5, ack_timeout=0.5)
+    answering(server, joined)
+    joined.latency = 0.6
+    requests = [client.of("/").emit_with_ack("x", number, now=joined.now) for number in range(3)]
+    joined.run(30.0)
+    assert [event.id for event in joined.events_of(ClientAckReceived)] == requests
+    assert not joined.events_of(ClientAckFailed)
+    numbers = [number for _, number in server_heard(joined)]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {0, 1, 2}
 
 
 def test_last_attempt_that_is_cut_off() -> None:
