@@ -13,6 +13,25 @@ from sioproto.socketio._adapter import (
     Target,
 )
 from sioproto.socketio._broadcast import BroadcastOperator
+from sioproto.socketio._client import SocketClient, SocketClientStatistics
+from sioproto.socketio._client_config import ClientConfig
+from sioproto.socketio._client_outputs import (
+    AuthRequested,
+    ClientAckFailed,
+    ClientAckReceived,
+    ClientConnected,
+    ClientConnectFailed,
+    ClientDisconnected,
+    ClientEventReceived,
+    ManagerClosed,
+    ManagerOpened,
+    ManagerOpenFailed,
+    ReconnectAttempted,
+    ReconnectFailed,
+    ReconnectScheduled,
+)
+from sioproto.socketio._client_reasons import ClientDisconnectReason
+from sioproto.socketio._client_socket import ClientSocket, VolatileClientSocket
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
@@ -60,10 +79,20 @@ __all__ = [
     "AckReceived",
     "Adapter",
     "AdapterFactory",
+    "AuthRequested",
     "Broadcast",
     "BroadcastAcked",
     "BroadcastAnswers",
     "BroadcastOperator",
+    "ClientAckFailed",
+    "ClientAckReceived",
+    "ClientConfig",
+    "ClientConnectFailed",
+    "ClientConnected",
+    "ClientDisconnectReason",
+    "ClientDisconnected",
+    "ClientEventReceived",
+    "ClientSocket",
     "ConnectAbandoned",
     "ConnectRequested",
     "Connected",
@@ -78,6 +107,9 @@ __all__ = [
     "JsonCodec",
     "KeptSocket",
     "LocalAdapter",
+    "ManagerClosed",
+    "ManagerOpenFailed",
+    "ManagerOpened",
     "MsgpackParser",
     "Namespace",
     "NamespaceRemoved",
@@ -87,6 +119,9 @@ __all__ = [
     "PacketDecoder",
     "PacketType",
     "Parser",
+    "ReconnectAttempted",
+    "ReconnectFailed",
+    "ReconnectScheduled",
     "RecoveringAdapter",
     "RecoveryConfig",
     "Reply",
@@ -100,11 +135,14 @@ __all__ = [
     "ServerEventReceived",
     "ServersAnswered",
     "Socket",
+    "SocketClient",
+    "SocketClientStatistics",
     "SocketServer",
     "SocketStatistics",
     "StrictJson",
     "Target",
     "TextParser",
+    "VolatileClientSocket",
     "check_packet",
     "encode_packet",
 ]
