@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -63,17 +64,21 @@ class _Echo:
         self._io.of(lambda name, auth: True).on("connection")(self._connection)
 
     async def run(self) -> int:
-        """Serve until cancelled. Returns the exit status if that cannot begin."""
-        async with trio.open_nursery() as nursery:
-            try:
-                addresses = await nursery.start(self._serve)
-            except OSError as error:
-                where = f"{self._host}:{self._port}"
-                say(console(stderr=True), f"cannot listen on {where}: {error}", "red")
-                return NOT_POSSIBLE
-            for address in addresses:
-                host = f"[{address[0]}]" if ":" in address[0] else address[0]
-                say(self._out, f"listening on http://{host}:{address[1]} (Ctrl-C ends it)")
+        """Serve until a signal ends it. Returns the exit status."""
+        # Also where the shell has told its background jobs to ignore Ctrl-C.
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with trio.open_nursery() as nursery:
+                try:
+                    addresses = await nursery.start(self._serve)
+                except OSError as error:
+                    where = f"{self._host}:{self._port}"
+                    say(console(stderr=True), f"cannot listen on {where}: {error}", "red")
+                    return NOT_POSSIBLE
+                for address in addresses:
+                    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+                    say(self._out, f"listening on http://{host}:{address[1]} (Ctrl-C ends it)")
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
         return 0
 
     async def _serve(self, *, task_status: trio.TaskStatus[Any]) -> None:

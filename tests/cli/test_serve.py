@@ -41,9 +41,12 @@ def server() -> Iterator[str]:
         line = process.stdout.readline()
         match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n", line)
         assert match is not None, line
-        yield match[1]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0
+        try:
+            yield match[1]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
         assert process.stderr.read() == ""
 
 
