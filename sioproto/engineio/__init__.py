@@ -1,6 +1,18 @@
 """The Engine.IO machines and codecs, revision 4."""
 
 from sioproto.engineio._answers import ResponseHeaders
+from sioproto.engineio._client import EngineClient, EngineClientStatistics
+from sioproto.engineio._client_config import ClientConfig
+from sioproto.engineio._client_handshake import Handshake
+from sioproto.engineio._client_outputs import (
+    HttpAbort,
+    HttpRequest,
+    Opened,
+    OpenFailed,
+    PingReceived,
+    UpgradeFailed,
+    WsConnect,
+)
 from sioproto.engineio._compression import HttpCompressionConfig
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._cookie import CookieConfig
@@ -32,28 +44,39 @@ from sioproto.engineio._server import EngineServer
 from sioproto.engineio._statistics import EngineStatistics
 
 __all__ = [
+    "ClientConfig",
     "CloseReason",
     "CookieConfig",
     "CorsConfig",
+    "EngineClient",
+    "EngineClientStatistics",
     "EngineServer",
     "EngineStatistics",
     "FrameDecoder",
+    "Handshake",
     "HookFailed",
+    "HttpAbort",
     "HttpCompressionConfig",
     "HttpRead",
+    "HttpRequest",
     "HttpRespond",
     "Message",
     "MessageReceived",
+    "OpenFailed",
+    "Opened",
     "Packet",
     "PacketType",
+    "PingReceived",
     "Request",
     "ResponseHeaders",
     "ServerConfig",
     "SessionClosed",
     "SessionOpened",
     "SessionUpgraded",
+    "UpgradeFailed",
     "WsAccept",
     "WsClose",
+    "WsConnect",
     "WsFrame",
     "WsReject",
     "WsSend",

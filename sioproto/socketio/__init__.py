@@ -13,6 +13,25 @@ from sioproto.socketio._adapter import (
     Target,
 )
 from sioproto.socketio._broadcast import BroadcastOperator
+from sioproto.socketio._client import SocketClient, SocketClientStatistics
+from sioproto.socketio._client_config import ClientConfig
+from sioproto.socketio._client_outputs import (
+    AuthRequested,
+    ClientAckFailed,
+    ClientAckReceived,
+    ClientConnected,
+    ClientConnectFailed,
+    ClientDisconnected,
+    ClientEventReceived,
+    ManagerClosed,
+    ManagerOpened,
+    ManagerOpenFailed,
+    ReconnectAttempted,
+    ReconnectFailed,
+    ReconnectScheduled,
+)
+from sioproto.socketio._client_reasons import ClientDisconnectReason
+from sioproto.socketio._client_socket import ClientSocket, VolatileClientSocket
 from sioproto.socketio._config import ServerConfig
 from sioproto.socketio._connection import NamespaceRequest
 from sioproto.socketio._decoder import Decoder
@@ -59,10 +78,20 @@ __all__ = [
     "AckReceived",
     "Adapter",
     "AdapterFactory",
+    "AuthRequested",
     "Broadcast",
     "BroadcastAcked",
     "BroadcastAnswers",
     "BroadcastOperator",
+    "ClientAckFailed",
+    "ClientAckReceived",
+    "ClientConfig",
+    "ClientConnectFailed",
+    "ClientConnected",
+    "ClientDisconnectReason",
+    "ClientDisconnected",
+    "ClientEventReceived",
+    "ClientSocket",
     "ConnectAbandoned",
     "ConnectRequested",
     "Connected",
@@ -77,6 +106,9 @@ __all__ = [
     "JsonCodec",
     "KeptSocket",
     "LocalAdapter",
+    "ManagerClosed",
+    "ManagerOpenFailed",
+    "ManagerOpened",
     "MsgpackParser",
     "Namespace",
     "NamespaceRequest",
@@ -85,6 +117,9 @@ __all__ = [
     "PacketDecoder",
     "PacketType",
     "Parser",
+    "ReconnectAttempted",
+    "ReconnectFailed",
+    "ReconnectScheduled",
     "RecoveringAdapter",
     "RecoveryConfig",
     "Reply",
@@ -98,11 +133,14 @@ __all__ = [
     "ServerEventReceived",
     "ServersAnswered",
     "Socket",
+    "SocketClient",
+    "SocketClientStatistics",
     "SocketServer",
     "SocketStatistics",
     "StrictJson",
     "Target",
     "TextParser",
+    "VolatileClientSocket",
     "check_packet",
     "encode_packet",
 ]

@@ -43,12 +43,18 @@ class FrameReader:
         limit: most bytes in a message.
         max_fragments: most frames that a message may come in.
         extensions: those that were agreed on.
+        client: whether it is a client that reads.
     """
 
     def __init__(
-        self, limit: int, max_fragments: int, extensions: Sequence[Extension] = ()
+        self,
+        limit: int,
+        max_fragments: int,
+        extensions: Sequence[Extension] = (),
+        *,
+        client: bool = False,
     ) -> None:
-        self._frames = FrameProtocol(client=False, extensions=list(extensions))
+        self._frames = FrameProtocol(client=client, extensions=list(extensions))
         self._limit = limit
         self._max_fragments = max_fragments
         self._fragments = 0
