@@ -109,12 +109,13 @@ class Calendar:
 class Wire:
     """One connection: two directions, in each of which order is kept."""
 
-    __slots__ = ("_down_at", "_up_at", "broken", "latency", "name", "sid")
+    __slots__ = ("_down_at", "_up_at", "broken", "latency", "name", "sid", "since")
 
-    def __init__(self, name: str, sid: str | None, latency: float) -> None:
+    def __init__(self, name: str, sid: str | None, since: float, latency: float) -> None:
         self.name = name
         self.sid = sid
         """The session that it belongs to, as soon as that can be known."""
+        self.since = since
         self.latency = latency
         self.broken = False
         self._up_at = self._down_at = 0.0

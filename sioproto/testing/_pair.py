@@ -154,15 +154,15 @@ class Pair(Generic[C, S]):
 
     def outage(self, seconds: float) -> None:
         """Break every connection, and let nothing through for a while."""
-        self._world.offline_until = self._world.now + seconds
+        world = self._world
+        world.outage_at, world.offline_until = world.now, world.now + seconds
         self._requests.break_all("outage")
         self._websockets.break_all("outage")
 
-    def faults_of(self, sid: str) -> int:
-        """How many faults hit a session.
+    def faults_of(self, sid: str) -> tuple[Fault, ...]:
+        """What the network did wrong to a session.
 
-        What ends an upgrade before the client has switched is none: polling goes on. Nor is what
-        hits a connection that does not carry the session any more.
+        What ends an upgrade before the client has switched is not among it: polling goes on.
         """
         return self._world.faults_of(sid)
 

@@ -40,7 +40,7 @@ class Requests:
 
     def break_all(self, kind: str) -> None:
         """Break every connection."""
-        for exchange in list(self._exchanges.values()):
+        for exchange in [*self._exchanges.values(), *self._owed.values()]:
             self._break_exchange(exchange, kind)
 
     def abort(self, number: int) -> None:

@@ -55,7 +55,7 @@ class WebSockets:
 
     def break_all(self, kind: str) -> None:
         """Break every connection."""
-        for websocket in list(self._websockets.values()):
+        for websocket in [*self._websockets.values(), *self._by_token.values()]:
             self._break_websocket(websocket, kind)
 
     # What each end asks for. What is over already was so before its machine was drained.
@@ -125,7 +125,7 @@ class WebSockets:
         websocket, headers = self._by_token[out.ws], out.headers
         websocket.server.open = True
         websocket.server.limit = out.limit
-        if websocket.wire.broken or websocket.gone:
+        if self._world.broken(websocket.wire) or websocket.gone:
             self._world.soon(partial(self._retire_server, websocket))
         else:
             opened = partial(self._opened, websocket, headers)
@@ -150,7 +150,9 @@ class WebSockets:
         for payload in payloads:
             if payload == "5":
                 websocket.switched = True
-                if websocket.wire.broken:  # it did not know, so now this hits the session
+                if self._world.broken(
+                    websocket.wire
+                ):  # it did not know, so now this hits the session
                     self._world.blame(websocket.wire, "cut")
             arrives = partial(self._frame_arrives, websocket, payload)
             written = self._world.up(websocket.wire, arrives)
@@ -208,7 +210,7 @@ class WebSockets:
         if end.closing:
             raise ContractBroken(f"client: {websocket.token} is closed twice")
         end.closing = True
-        if websocket.wire.broken or not end.open:
+        if self._world.broken(websocket.wire) or not end.open:
             self._world.soon(partial(self._retire_client, websocket))
         self._world.up(websocket.wire, partial(self._close_arrives, websocket))
 
@@ -223,7 +225,7 @@ class WebSockets:
         if end.closing:
             raise ContractBroken(f"server: {websocket.token} is closed twice")
         end.closing = True
-        if websocket.wire.broken:
+        if self._world.broken(websocket.wire):
             self._world.soon(partial(self._retire_server, websocket))
         self._world.down(websocket.wire, partial(self._close_returns, websocket))
 

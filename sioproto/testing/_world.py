@@ -32,8 +32,8 @@ class World:
         self.dice = Dice(seed)
         self.calendar = Calendar()
         self.faults: list[Fault] = []
-        self.offline_until = -inf
-        self._hit: list[Wire] = []
+        self.outage_at = self.offline_until = -inf
+        self._hit: list[tuple[Wire, Fault]] = []
 
     @property
     def offline(self) -> bool:
@@ -52,15 +52,16 @@ class World:
             self.trace.fact(self.now, side, fact.__name__, *told, *more.values())
         fact(*told, **more, now=self.now)
 
-    def faults_of(self, sid: str) -> int:
+    def faults_of(self, sid: str) -> tuple[Fault, ...]:
         """See :meth:`Pair.faults_of`."""
-        return sum(wire.sid == sid for wire in self._hit)
+        return tuple(fault for wire, fault in self._hit if wire.sid == sid)
 
     def blame(self, wire: Wire, kind: str, hits: bool = True) -> None:
         """Write down what goes wrong on a wire, and whether it hits the session."""
-        self.faults.append(Fault(self.now, kind, wire.name))
+        fault = Fault(self.now, kind, wire.name)
+        self.faults.append(fault)
         if hits:
-            self._hit.append(wire)
+            self._hit.append((wire, fault))
         if self.trace is not None:
             self.trace.fault(self.now, kind, wire.name)
 
@@ -73,7 +74,7 @@ class World:
 
     def wire(self, name: str, sid: str | None) -> Wire:
         """A new connection."""
-        return Wire(name, sid, self.dice.uniform(*self.network.latency))
+        return Wire(name, sid, self.now, self.dice.uniform(*self.network.latency))
 
     def _delay(self, wire: Wire) -> float:
         network, dice = self.network, self.dice
@@ -86,14 +87,22 @@ class World:
     def up(self, wire: Wire, call: Callable[[], None]) -> float:
         """Let something travel to the server, if the wire is whole when it arrives."""
         when = wire.up(self.now + self._delay(wire))
-        self.calendar.put(when, partial(_unless_broken, wire, call))
+        self.calendar.put(when, partial(self._unless_broken, wire, call))
         return when
 
     def down(self, wire: Wire, call: Callable[[], None]) -> float:
         """Let something travel to the client."""
         when = wire.down(self.now + self._delay(wire))
-        self.calendar.put(when, partial(_unless_broken, wire, call))
+        self.calendar.put(when, partial(self._unless_broken, wire, call))
         return when
+
+    def broken(self, wire: Wire) -> bool:
+        """Whether nothing arrives any more."""
+        return wire.broken or wire.since < self.outage_at
+
+    def _unless_broken(self, wire: Wire, call: Callable[[], None]) -> None:
+        if not self.broken(wire):
+            call()
 
     def soon(self, call: Callable[[], None]) -> None:
         """After about the time that something takes on the way."""
@@ -103,11 +112,6 @@ class World:
         """Tell an end of a connection that it broke, or not."""
         if not self.dice.happens(self.network.vanish):
             self.soon(call)
-
-
-def _unless_broken(wire: Wire, call: Callable[[], None]) -> None:
-    if not wire.broken:
-        call()
 
 
 def sid_of(target: str) -> str | None:

@@ -70,5 +70,11 @@ class Schedule:
         return round(moment, 1) if self.random.random() < 0.5 else moment
 
 
+def in_order(part: list[str], whole: list[str]) -> bool:
+    """Whether one is what is left of the other if some of it is lost."""
+    rest = iter(whole)
+    return all(item in rest for item in part)
+
+
 def is_prefix(part: list[str], whole: list[str]) -> bool:
     return part == whole[: len(part)]
