@@ -52,6 +52,7 @@ class WebSockets:
         self._server = server
         self._websockets: dict[int, _WebSocket] = {}
         self._by_token: dict[str, _WebSocket] = {}
+        self._lost: dict[int, Wire] = {}
 
     def break_all(self, kind: str) -> None:
         """Break every connection."""
@@ -64,6 +65,8 @@ class WebSockets:
         """The client sends messages."""
         if out.ws in self._websockets:
             self._send_up(self._websockets[out.ws], [frame.payload for frame in out.frames])
+        elif out.ws in self._lost and any(frame.payload == "5" for frame in out.frames):
+            self._world.blame(self._lost[out.ws], "cut")  # it had switched before it learnt of it
 
     def send_down(self, out: WsSend[str]) -> None:
         """The server sends messages."""
@@ -256,6 +259,8 @@ class WebSockets:
     def _forget_client(self, websocket: _WebSocket) -> None:
         websocket.client.retired = True
         del self._websockets[websocket.ws]
+        if self._world.broken(websocket.wire) and not websocket.switched:
+            self._lost[websocket.ws] = websocket.wire
 
     def _retire_client(self, websocket: _WebSocket, error: Exception | None = None) -> None:
         if not websocket.client.retired:

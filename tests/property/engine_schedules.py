@@ -213,7 +213,7 @@ class EngineSchedule(Schedule):
         pair, server, client = self.pair, self.server_config, self.client_config
         if self.random.random() < 0.5:
             self._close_client()
-            pair.run(2 * self.patience + server.ping_interval + server.ping_timeout)
+            pair.run(16.0 + 2 * self.patience + server.ping_interval + server.ping_timeout)
         else:  # both are alone from now on, and neither is told
             pair.network = type(pair.network)(vanish=1.0)
             pair.outage(1_000_000)

@@ -243,6 +243,8 @@ class SocketSchedule(Schedule):
             visit = self.visits[key]
             visit.sent_up += self.waiting_up[socket.namespace]
             self.waiting_up[socket.namespace] = []
+        else:  # it is gone again: what it was sent cannot be told apart
+            self.prompt = False
 
     def _received_down(self, event: ClientEventReceived) -> None:
         socket, (id, number) = event.socket, event.args[:2]
@@ -252,7 +254,9 @@ class SocketSchedule(Schedule):
         if event.name == "q":
             self.received_down.setdefault(f"{id} asked", []).append(number)
         else:
-            self.received_down.setdefault(id or socket.id, []).append(number)
+            # What is replayed comes before the event that says so; the socket has its id by then.
+            of = self.there[socket][0] if socket in self.there else socket.id
+            self.received_down.setdefault(id or of or "", []).append(number)
         if event.reply is not None:
             event.reply(number)
 
@@ -358,7 +362,7 @@ class SocketSchedule(Schedule):
             assert key in self.outcomes, f"{key} has no outcome"
             if key[0] == "client" and self.outcomes[key] == "acknowledged":
                 assert number in self.received_up[key[1]]
-        if not self.meddled and not any(self.pair.faults_of(sid) for _, sid in self.visits):
+        if not self.meddled and not self.pair.faults:
             lost = [key for key, outcome in self.outcomes.items() if outcome != "acknowledged"]
             assert not lost, f"{lost} without a fault"
 
