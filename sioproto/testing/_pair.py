@@ -24,6 +24,7 @@ from sioproto.engineio import (
     HttpRequest,
     HttpRespond,
     ServerConfig,
+    SessionUpgraded,
     WsAccept,
     WsClose,
     WsConnect,
@@ -189,6 +190,8 @@ class Pair(Generic[C, S]):
                 busy = True
                 if isinstance(out, Event):
                     self._world.record("client", "event", out)
+                    if isinstance(out, SessionUpgraded):
+                        self._websockets.switched(out.sid)
                     self.on_client_event(out)
                 else:
                     self._world.record("client", "effect", out)

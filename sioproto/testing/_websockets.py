@@ -52,12 +52,23 @@ class WebSockets:
         self._server = server
         self._websockets: dict[int, _WebSocket] = {}
         self._by_token: dict[str, _WebSocket] = {}
-        self._lost: dict[int, Wire] = {}
+        self._lost: list[_WebSocket] = []
 
     def break_all(self, kind: str) -> None:
         """Break every connection."""
         for websocket in [*self._websockets.values(), *self._by_token.values()]:
             self._break_websocket(websocket, kind)
+
+    def switched(self, sid: str) -> None:
+        """The client has made a WebSocket the transport of its session.
+
+        If that was cut already, and the client did not know, it is the session that is hit now.
+        """
+        for websocket in [*self._websockets.values(), *self._lost]:
+            if websocket.wire.sid == sid and not websocket.switched:
+                websocket.switched = True
+                if self._world.broken(websocket.wire):
+                    self._world.blame(websocket.wire, "cut")
 
     # What each end asks for. What is over already was so before its machine was drained.
 
@@ -65,8 +76,6 @@ class WebSockets:
         """The client sends messages."""
         if out.ws in self._websockets:
             self._send_up(self._websockets[out.ws], [frame.payload for frame in out.frames])
-        elif out.ws in self._lost and any(frame.payload == "5" for frame in out.frames):
-            self._world.blame(self._lost[out.ws], "cut")  # it had switched before it learnt of it
 
     def send_down(self, out: WsSend[str]) -> None:
         """The server sends messages."""
@@ -151,12 +160,6 @@ class WebSockets:
         end.busy = True
         written = self._world.now
         for payload in payloads:
-            if payload == "5":
-                websocket.switched = True
-                if self._world.broken(
-                    websocket.wire
-                ):  # it did not know, so now this hits the session
-                    self._world.blame(websocket.wire, "cut")
             arrives = partial(self._frame_arrives, websocket, payload)
             written = self._world.up(websocket.wire, arrives)
         delay = self._world.dice.uniform(0, written - self._world.now)
@@ -260,7 +263,7 @@ class WebSockets:
         websocket.client.retired = True
         del self._websockets[websocket.ws]
         if self._world.broken(websocket.wire) and not websocket.switched:
-            self._lost[websocket.ws] = websocket.wire
+            self._lost.append(websocket)
 
     def _retire_client(self, websocket: _WebSocket, error: Exception | None = None) -> None:
         if not websocket.client.retired:

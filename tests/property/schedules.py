@@ -8,6 +8,7 @@ are configured, and when the applications command what. :meth:`Schedule.run` rai
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -70,11 +71,12 @@ class Schedule:
         return round(moment, 1) if self.random.random() < 0.5 else moment
 
 
-def in_order(part: list[str], whole: list[str]) -> bool:
+def in_order(part: Sequence[object], whole: Sequence[object]) -> bool:
     """Whether one is what is left of the other if some of it is lost."""
     rest = iter(whole)
     return all(item in rest for item in part)
 
 
-def is_prefix(part: list[str], whole: list[str]) -> bool:
+def is_prefix(part: Sequence[object], whole: Sequence[object]) -> bool:
+    """Whether one is the beginning of the other."""
     return part == whole[: len(part)]
