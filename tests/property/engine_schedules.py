@@ -59,12 +59,14 @@ class EngineSchedule(Schedule):
             ping_timeout=self.patience + random.choice((0.0, 10.0)),
             max_payload=random.choice((1_000_000, 400)),
             close_timeout=20.0,
+            upgrade_timeout=self.upgrade_timeout,
         )
         self.client_config = ClientConfig(
             transports=transports,
             try_all_transports=random.random() < 0.5,
             remember_upgrade=random.random() < 0.3,
             close_timeout=self.patience,
+            upgrade_timeout=self.upgrade_timeout,
         )
         self.pair = engine_pair(
             client=self.client_config,

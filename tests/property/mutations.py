@@ -126,12 +126,6 @@ MUTATIONS = [
         "messages = self._take_buffer()[:0]",
     ),
     Mutation(
-        "the end is not told to the host",
-        f"{SERVER}:finish",
-        "self._host.ended(self)",
-        "pass",
-    ),
-    Mutation(
         "a batch while another is being written",
         f"{SERVER}:_send_batch",
         "self._busy = True",
@@ -191,18 +185,6 @@ MUTATIONS = [
         f"{CLIENT}:_try_switch",
         "self.outbox.put_first(UPGRADE)",
         "self.outbox.put(UPGRADE)",
-    ),
-    Mutation(
-        "no poll after a failed upgrade",
-        f"{CLIENT}:_forget_candidate",
-        "self._poll_on()",
-        "pass",
-    ),
-    Mutation(
-        "what was held during an upgrade that failed stays",
-        f"{CLIENT}:_forget_candidate",
-        "self._mark_dirty()",
-        "pass",
     ),
     Mutation(
         "no pong",

@@ -64,6 +64,8 @@ class Schedule:
         # What a heartbeat may take: a poll that has to be opened, a POST that has to be finished,
         # another one, each there and back again, and late drains in between.
         self.patience = 15 * most + 1.0
+        # Long, so that an upgrade that hangs is not saved by giving up.
+        self.upgrade_timeout = random.choice((60.0, 60.0, self.patience))
 
     def some_time(self) -> float:
         """A moment of the schedule. Often several things happen in the same."""

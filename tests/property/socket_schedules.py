@@ -68,6 +68,7 @@ class SocketSchedule(Schedule):
             ping_interval=random.choice((2.0, 25.0)),
             ping_timeout=self.patience + random.choice((0.0, 10.0)),
             close_timeout=20.0,
+            upgrade_timeout=self.upgrade_timeout,
         )
         self.client_config = ClientConfig(
             retries=self.retries, ack_timeout=4 * self.patience, connect_timeout=60.0
@@ -79,6 +80,7 @@ class SocketSchedule(Schedule):
                 transports=transports,
                 remember_upgrade=random.random() < 0.3,
                 close_timeout=self.patience,
+                upgrade_timeout=self.upgrade_timeout,
             ),
             server=ServerConfig(recovery=recovery if self.recovery else None),
             server_engine=self.engine_config,
@@ -86,7 +88,7 @@ class SocketSchedule(Schedule):
             seed=seed,
             trace=trace,
         )
-        self.names = random.choice((("/",), ("/",), ("/", "/a")))
+        self.names = random.choice((("/",), ("/", "/a")))
         for name in self.names:
             self.pair.server.of(name)
         self.pair.on_client_event = self._client_event
@@ -124,7 +126,7 @@ class SocketSchedule(Schedule):
             pair.later(self.some_time(), partial(self._emit_up, random.choice((1, 1, 4))))
         for _ in range(random.choice((1, 3, 10))):
             pair.later(self.some_time(), partial(self._emit_down, random.choice((1, 1, 4))))
-        if random.random() < 0.15:
+        if random.random() < 0.3:
             pair.later(self.some_time(), self._leave)
         if random.random() < 0.15:
             pair.later(self.some_time(), partial(self._send_away, random.random() < 0.5))
@@ -332,10 +334,15 @@ class SocketSchedule(Schedule):
         for name in self.names:
             emitted, received = self.emitted_up[name], self.received_up[name]
             first = list(dict.fromkeys(received))
-            assert first == sorted(first), f"{name}: {received} is out of order"
+            # A connection that the client has left may go on to bring what was sent before, while
+            # a new one is there already.
+            assert self.meddled or first == sorted(first), f"{name}: {received} is out of order"
             assert self.retries or first == received, f"{name}: {received} has repeats"
             if not hit and not self.meddled:
                 assert received == emitted, f"{name}: {received} of {emitted}, without a fault"
+        for visit in self.visits.values():
+            once = list(dict.fromkeys(visit.up))
+            assert once == sorted(once), f"{visit.up} is out of order"
         if self.retries or not self.prompt:
             return
         for visit in self.visits.values():
@@ -358,7 +365,10 @@ class SocketSchedule(Schedule):
             assert asked[len(asked) - len(wanted) :] == wanted, f"{key}: {asked} of {wanted}"
 
     def _check_acks(self) -> None:
+        robbed = any(fault.kind == "duplicate" for fault in self.pair.faults)
         for key, number in self.questions.items():
+            if robbed and self.retries and key not in self.outcomes:
+                continue  # it waits for the answer to CONNECT that somebody else got
             assert key in self.outcomes, f"{key} has no outcome"
             if key[0] == "client" and self.outcomes[key] == "acknowledged":
                 assert number in self.received_up[key[1]]
