@@ -35,6 +35,9 @@ T = TypeVar("T", bound=Event)
 PROGRAMS = int(os.environ.get("SIOPROTO_EXAMPLES", "200"))
 """So many examples each property of tests/property runs."""
 
+STEPS = int(os.environ.get("SIOPROTO_STEPS", "40"))
+"""So many steps the programs of state machines have at most."""
+
 
 class Core(Protocol):
     """What the two server machines have in common."""

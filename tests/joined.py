@@ -67,6 +67,10 @@ class Joined:
         self.client = client
         self.server = server
         self.latency = latency
+        self.http_latency: float | None = None
+        """That of requests and responses, if it is another."""
+        self.connect_latency: float | None = None
+        """That of the opening of WebSockets, if it is another."""
         self.now = 0.0
         self.offline = False
         """Whether nothing can be reached."""
@@ -158,10 +162,10 @@ class Joined:
                 if self.offline or self.server is None:
                     self.later(lambda: self.fail(exchange))
                 else:
-                    self.later(lambda: self._request_arrives(out))
+                    self.later(lambda: self._request_arrives(out), self.http_latency)
             case HttpAbort(exchange=exchange):
                 del self._exchanges[exchange]
-                self.later(lambda: self._abort_arrives(f"x{exchange}"))
+                self.later(lambda: self._abort_arrives(f"x{exchange}"), self.http_latency)
             case WsConnect(ws=ws):
                 self.connects.append(out)
                 self._websockets[ws] = "connecting"
@@ -170,7 +174,7 @@ class Joined:
                 if self.offline or self.server is None or not self.websockets_work:
                     self.later(lambda: self.break_websocket(ws))
                 else:
-                    self.later(lambda: self._connect_arrives(out))
+                    self.later(lambda: self._connect_arrives(out), self.connect_latency)
             case WsSend(ws=ws, frames=frames):
                 assert self._websockets[ws] == "open", "sent to what is not open, or busy"
                 self._websockets[ws] = "busy"
@@ -237,7 +241,9 @@ class Joined:
                 self.later(lambda: self._body_arrives(x, body), 0)
             case HttpRespond(exchange=x, status=status, headers=headers, body=body):
                 self._reached.discard(x)
-                self.later(lambda: self.respond(int(x[1:]), status, headers, body))
+                self.later(
+                    lambda: self.respond(int(x[1:]), status, headers, body), self.http_latency
+                )
             case WsAccept(ws=w, headers=headers):
                 self._accepted.add(w)
                 self.later(lambda: self.accept(int(w[1:]), headers))
@@ -309,13 +315,13 @@ class Joined:
 
     def cut(self) -> None:
         """The network loses everything that is under way."""
-        for x in sorted(self._reached):
-            self._abort_arrives(x)
-        for exchange in list(self._exchanges):
-            self.fail(exchange)
-        for ws in list(self._websockets):
-            self.break_websocket(ws)
-        self.drain()
+        lost: list[Callable[[], None]]
+        lost = [partial(self._abort_arrives, x) for x in sorted(self._reached)]
+        lost += [partial(self.fail, exchange) for exchange in list(self._exchanges)]
+        lost += [partial(self.break_websocket, ws) for ws in list(self._websockets)]
+        for one in lost:
+            one()
+            self.drain()
 
 
 def _state_frame(core: Any, ws: Any, payload: str | bytes, now: float) -> None:

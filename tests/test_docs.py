@@ -11,6 +11,7 @@ import pytest
 
 import sioproto.engineio
 import sioproto.socketio
+import sioproto.testing.strategies
 import sioproto.trio
 from tests.project import FILES, ROOT, read
 
@@ -28,7 +29,12 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (ROOT / path.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "parsers", "recovery"])
+def test_the_index_has_every_page() -> None:
+    linked = re.findall(r"\]\(([^)]+)\)", read(Path("docs/README.md")))
+    assert sorted(linked) == sorted(path.name for path in PAGES if path.name != "README.md")
+
+
+@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "pair", "parsers", "recovery"])
 def test_programs_run(name: str) -> None:
     names: dict[str, Any] = {}
     for program in re.findall(r"```python\n(.*?)```", read(Path(f"docs/{name}.md")), re.DOTALL):
@@ -94,3 +100,14 @@ def test_reasons_are_all_there() -> None:
     clients = {reason for column in columns for reason in re.findall(r"`([^`]+)`", column)}
     known = {str(reason) for reason in sioproto.socketio.ClientDisconnectReason}
     assert clients == known - {"parse error"}  # between our machines, nobody sends garbage
+
+
+def test_strategies_and_networks_are_all_there() -> None:
+    page = read(Path("docs/pair.md"))
+    for name in sioproto.testing.strategies.__all__:
+        assert f"`{name}()`" in page, name
+    for field in fields(sioproto.testing.Network):
+        assert f"`{field.name}`" in page, field.name
+    for name in sioproto.testing.__all__:
+        if name not in ("Fault", "TraceEntry"):
+            assert name in page, name

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import trio
 
+import sioproto
+import sioproto.trio
 from tests.project import read
 
 README = read(Path("README.md"))
@@ -51,6 +53,31 @@ async def test_server_example_serves() -> None:
             await ask(port, "POST", f"&sid={sid}", '4217["chat","hello"]')
             assert await ask(port, "GET", f"&sid={sid}") == '4317["ok"]'
         nursery.cancel_scope.cancel()
+
+
+async def test_client_example_talks(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(async def talk.*?)```", README, re.DOTALL)
+    names: dict[str, Any] = {"sioproto": sioproto}
+    exec(compile(example, "README.md", "exec"), names)
+    io = sioproto.trio.Server()
+
+    @io.on("connection")
+    def connection(socket: sioproto.trio.Socket) -> None:
+        @socket.on("chat")
+        def chat(text: str) -> str:
+            socket.emit("chat", text)
+            return f"{socket.handshake.auth['token']}{text}"
+
+    async with trio.open_nursery() as nursery:
+        ((host, port),) = await nursery.start(io.serve)
+        with trio.fail_after(10):
+            nursery.start_soon(names["talk"], f"http://{host}:{port}/")
+            shown = ""
+            while not shown:
+                await trio.lowlevel.checkpoint()
+                shown = capsys.readouterr().out
+        nursery.cancel_scope.cancel()
+    assert shown == "thello chat ['hello']\n"
 
 
 async def test_the_test_passes() -> None:

@@ -166,7 +166,7 @@ class Application(ABC):
         await invoke(self._error_hook, error, owner)
 
     def hook_failed(self, out: HookFailed) -> None:
-        """A function for the headers of answers raised: as bad as if a handler had."""
+        """A function about requests or their answers raised: as bad as if a handler had."""
         self.runtime.spawn(self.failed, out.error, None)
 
     def enter_backlog(self, sid: str) -> Backlog:
@@ -177,6 +177,12 @@ class Application(ABC):
             self._backlogs[sid] = backlog
         backlog.users += 1
         return backlog
+
+    def close_backlog(self, sid: str) -> None:
+        """Nothing more of a client will be read."""
+        backlog = self._backlogs.get(sid)
+        if backlog is not None:
+            backlog.close()
 
     def leave_backlog(self, sid: str, backlog: Backlog) -> None:
         """The task has ended."""

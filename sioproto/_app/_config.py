@@ -37,11 +37,12 @@ class AppConfig:
     the events that follow wait."""
 
     def __post_init__(self) -> None:
+        least = self.pause_input if is_count(self.pause_input) else 1
         check_config(
             self,
             pause_input=(is_count(self.pause_input), "a positive number of characters and bytes"),
             max_input=(
-                is_count(self.max_input) and self.max_input >= self.pause_input,
+                is_count(self.max_input, least),
                 "a number of characters and bytes, at least pause_input",
             ),
             max_concurrent=(is_count(self.max_concurrent), "a positive number"),

@@ -111,7 +111,8 @@ class EngineApplication(Application):
         config: limits and times.
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
-            ``ConnectionRefused``, whose message the client gets to read.
+            ``ConnectionRefused``, whose message the client gets to read. Whatever else it raises
+            refuses the request too, and goes to ``on_error``.
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add.
     """

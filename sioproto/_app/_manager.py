@@ -29,6 +29,7 @@ from sioproto.socketio import (
     ManagerClosed,
     ManagerOpened,
     ManagerOpenFailed,
+    Parser,
     ReconnectAttempted,
     ReconnectFailed,
     ReconnectScheduled,
@@ -59,6 +60,7 @@ class Manager:
         engine: limits and manners of the Engine.IO layer.
         config: limits and manners of the Socket.IO layer.
         app: limits of what handlers may leave waiting.
+        parser: encodes and decodes packets, like that of the server.
         runtime: tasks and time.
         wake: called when there is something to drain that no fact caused.
         fail: called with what a handler raised, if no hook takes it.
@@ -69,6 +71,7 @@ class Manager:
         engine: EngineConfig,
         config: ClientConfig | None,
         app: AppConfig | None,
+        parser: Parser | None,
         *,
         runtime: Runtime,
         wake: Callable[[], None],
@@ -80,6 +83,7 @@ class Manager:
             EngineClient(engine, nonce=lambda: secrets.token_urlsafe(6), wake=wake),
             config,
             random=random,
+            parser=parser,
             socket_class=ClientSocket,
         )
         self.backlog = Backlog(runtime, self.app_config, self._hold)

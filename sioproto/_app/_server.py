@@ -31,6 +31,7 @@ from sioproto.socketio import (
     Disconnecting,
     DisconnectReason,
     EventReceived,
+    NamespaceRemoved,
     NamespaceRequest,
     NamespaceRequested,
     RoomCreated,
@@ -60,7 +61,8 @@ class SocketApplication(Application, Audience):
         config: limits and times of the Socket.IO layer.
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
-            ``ConnectionRefused``, whose message the client gets to read.
+            ``ConnectionRefused``, whose message the client gets to read. Whatever else it raises
+            refuses the request too, and goes to ``on_error``.
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add.
         parser: encodes and decodes packets, the same as all clients use.
@@ -106,6 +108,7 @@ class SocketApplication(Application, Audience):
             engineio.SessionUpgraded: _nothing,
             engineio.HookFailed: self.hook_failed,
             NamespaceRequested: self._namespace_requested,
+            NamespaceRemoved: self._namespace_removed,
             ConnectRequested: self._connect_requested,
             ConnectAbandoned: self._connect_abandoned,
             Connected: _nothing,
@@ -120,7 +123,7 @@ class SocketApplication(Application, Audience):
             RoomLeft: lambda out: self._room_changed("leave", out.namespace, out.room, out.id),
             RoomDeleted: lambda out: self._room_changed("delete", out.namespace, out.room),
             Disconnecting: self._disconnecting,
-            Disconnected: self._disconnected,
+            Disconnected: _nothing,  # the handlers are told by the socket's task
         }
 
     # What users call
@@ -221,16 +224,6 @@ class SocketApplication(Application, Audience):
         """End the connection of a client, with all its sockets."""
         socket.connection.fail(reason, error, self.now())
 
-    def namespace_left(self, core: CoreNamespace) -> None:
-        """A socket has left a namespace, or was not let in: the core may have removed it."""
-        namespace = self._namespaces.get(core.name)
-        if namespace is None or namespace._core is not core or core.name in self.core.namespaces:
-            return
-        del self._namespaces[core.name]
-        for parent in self._parents:
-            if parent.children.get(core.name) is namespace:
-                del parent.children[core.name]
-
     async def acknowledged_by_all(self, namespace: CoreNamespace, id: int) -> BroadcastAcked:
         """Wait until a broadcast has been acknowledged, or will not be."""
         return await wait_for(self._broadcasts, (namespace, id), self.runtime)
@@ -264,6 +257,16 @@ class SocketApplication(Application, Audience):
                 self._grant(request, parent)
         if failure is not None:
             await self.failed(failure, None)
+
+    def _namespace_removed(self, out: NamespaceRemoved) -> None:
+        name = out.namespace.name
+        namespace = self._namespaces.get(name)
+        if namespace is None or namespace._core is not out.namespace:
+            return  # there is another one already
+        del self._namespaces[name]
+        for parent in self._parents:
+            if parent.children.get(name) is namespace:
+                del parent.children[name]
 
     def _namespace_of(self, core: CoreNamespace) -> Namespace:
         """Where somebody wants to join, though it may be gone by now, and the client with it."""
@@ -315,7 +318,6 @@ class SocketApplication(Application, Audience):
     def _connect_abandoned(self, out: ConnectAbandoned) -> None:
         assert isinstance(out.socket, Socket)
         out.socket._abandoned()
-        self.namespace_left(out.socket.namespace)
 
     def _event_received(self, out: EventReceived) -> None:
         socket = out.socket
@@ -342,9 +344,6 @@ class SocketApplication(Application, Audience):
         out.socket._leaving(out)
         if out.reason not in _NAMESPACE_ONLY:
             out.socket._backlog.close()
-
-    def _disconnected(self, out: Disconnected) -> None:
-        self.namespace_left(out.socket.namespace)  # the handlers are told by the socket's task
 
 
 def _matcher(pattern: re.Pattern[str]) -> Callable[[str, Mapping[str, Any]], bool]:

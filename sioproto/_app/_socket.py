@@ -303,6 +303,8 @@ class Socket(CoreSocket):
                 ``ConnectionRefused``.
         """
         super().disconnect(close, now=self._app.now() if now is None else now)
+        if close:
+            self._app.close_backlog(self.sid)  # the reason of the end does not tell this
 
     @property
     def rooms(self) -> KeysView[str]:

@@ -84,7 +84,6 @@ async def _refuse_late(app: SocketApplication, socket: Socket) -> None:
 def _reject(app: SocketApplication, socket: Socket, message: str, data: Any) -> None:
     with suppress(ClosedError):  # the client has gone meanwhile
         app.core.reject(socket, message, data)
-        app.namespace_left(socket.namespace)
 
 
 async def _guard(
@@ -124,11 +123,11 @@ async def _handle(
             await _show(socket, event)
         if socket._middlewares:
             await _pass_on(socket, event)
-        listeners = socket._listeners.get(event.name)
+        listeners = _due(socket, event)
         if any(listener.concurrent for listener in listeners):
             await beside.spawn(_call_beside, app, socket, event, listeners)
         elif listeners:
-            await _call(socket, event, listeners)
+            await _call(event, listeners)
     except Exception as error:
         await _failed(app, socket, event, error)
 
@@ -137,7 +136,7 @@ async def _call_beside(
     app: SocketApplication, socket: Socket, event: EventReceived, listeners: tuple[Listener, ...]
 ) -> None:
     try:
-        await _call(socket, event, listeners)
+        await _call(event, listeners)
     except Exception as error:
         await _failed(app, socket, event, error)
 
@@ -173,15 +172,28 @@ async def _pass_on(socket: Socket, event: EventReceived) -> None:
         raise LocalProtocolError(f'a middleware gave an event the reserved name "{event.name}"')
 
 
-async def _call(socket: Socket, event: EventReceived, listeners: tuple[Listener, ...]) -> None:
+def _due(socket: Socket, event: EventReceived) -> tuple[Listener, ...]:
+    """The listeners to call, up to one that the arguments do not fit, if any.
+
+    Told when the event's turn comes: concurrent ones begin in any order.
+    """
+    due: list[Listener] = []
+    for listener in socket._listeners.get(event.name):
+        if not listener.fits(len(event.args)):
+            due.append(listener)
+            break
+        if socket._listeners.due(event.name, listener):
+            due.append(listener)
+    return tuple(due)
+
+
+async def _call(event: EventReceived, listeners: tuple[Listener, ...]) -> None:
     """Call the listeners, and acknowledge."""
     answer: Any = None
     args = event.args
     for listener in listeners:
         if not listener.fits(len(args)):
             raise _Misfit
-        if listener.once and not socket._listeners.due(event.name, listener):
-            continue
         result = listener.function(*args)
         if hasattr(result, "__await__"):
             result = await result

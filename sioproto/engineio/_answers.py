@@ -35,8 +35,8 @@ RESERVED = frozenset(
 class Answers:
     """Decorates the answers of one server.
 
-    The functions of the application are called in here and nowhere else. What they raise costs an
-    answer what they would have added to it, and nobody anything else.
+    The application's functions for headers are called in here and nowhere else. What they raise
+    costs an answer what they would have added to it, and nobody anything else.
 
     Args:
         config: says what is wanted.
@@ -85,6 +85,13 @@ class Answers:
         except Exception as error:
             self._failed(request, error)
             return ()
+
+    @staticmethod
+    def for_browser(request: Request) -> Headers:
+        """What Internet Explorer has to be told: to its filter, a message that comes back looks
+        like an attack (EIO-HDR-03)."""
+        agent = request.header("user-agent") or ""
+        return (("x-xss-protection", "0"),) if ";MSIE" in agent or "Trident/" in agent else ()
 
     def cookie(self, sid: str) -> Headers:
         """What the answer that opens a session on polling carries (EIO-HDR-06)."""

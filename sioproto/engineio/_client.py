@@ -214,7 +214,7 @@ class EngineClient:
             ClosedError: there is no session.
             LocalProtocolError: ``data`` is neither text nor bytes, or has a lone surrogate.
         """
-        if not self.send_messages((message_of(data),)):
+        if not self.send_messages((message_of(data, True),)):
             raise ClosedError("there is no session")
 
     def send_messages(self, messages: Iterable[Message]) -> bool:

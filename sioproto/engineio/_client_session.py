@@ -89,6 +89,7 @@ class ClientSession:
         self._transports = deque(transports)
         self._fall_back = fall_back
         self._busy = False
+        self._said_goodbye = False
         self._timers = [inf] * len(Timer)
         self._arm(Timer.OPEN_BY, host.now + config.open_timeout)
         self._begin()
@@ -256,9 +257,15 @@ class ClientSession:
         if self.transport == "websocket":
             if not self._busy:
                 self._flush_websocket()
-        elif self.outbox and self.post is None and not self._pausing:
+        elif self.post is None and not self._pausing:
             assert self._handshake is not None
             messages = self.outbox.take_payload(self._handshake.max_payload)  # EIO-CLI-06
+            if not messages and self.state is State.LEAVING:
+                # Alone: with messages in front of it, the reference closes before it handles them.
+                messages = [CLOSE]
+                self._said_goodbye = True
+            if not messages:
+                return
             self.post = self._host.request(self, "POST", encode_payload(messages))
             self._arm(Timer.POST_BY, self._host.now + self._config.post_timeout)
 
@@ -330,10 +337,10 @@ class ClientSession:
     def _post_done(self) -> None:
         self.post = None
         self._arm(Timer.POST_BY, inf)
-        if self.state is State.LEAVING and not self.outbox:
+        if self._said_goodbye:
             self._end()
             return
-        if self.outbox:
+        if self.outbox or self.state is State.LEAVING:
             self._mark_dirty()
         if self._pausing:
             self._try_switch()
@@ -537,9 +544,7 @@ class ClientSession:
             self._host.close_websocket(self.candidate.ws, None)
             self.candidate = None
             self._arm(Timer.UPGRADE_BY, inf)
-        if self.transport == "polling":
-            self.outbox.put(CLOSE)
-        elif self.ws is None or not (self.outbox or self._busy):
+        if self.transport == "websocket" and (self.ws is None or not (self.outbox or self._busy)):
             self._end(code)
             return
         self._arm(Timer.CLOSE_BY, self._host.now + self._config.close_timeout)

@@ -114,7 +114,10 @@ def preflight_headers(config: CorsConfig, request: Request) -> Headers:
     if config.allowed_headers is None:
         allowed = request.header("access-control-request-headers")
         vary.append("Access-Control-Request-Headers")
-        if allowed is not None and not all(map(is_token, re.split(r"[ \t]*,[ \t]*", allowed))):
+        # Not split by a pattern, which a long run of blanks makes slow.
+        if allowed is not None and not all(
+            is_token(name.strip(" \t")) for name in allowed.split(",")
+        ):
             allowed = None
     else:
         allowed = ",".join(config.allowed_headers)

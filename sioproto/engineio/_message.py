@@ -133,7 +133,7 @@ def binary_message(data: bytes, compress: bool = True) -> Message:
     return Message(data, compress)
 
 
-def message_of(data: str | bytes, compress: bool = True) -> Message:
+def message_of(data: str | bytes, compress: bool) -> Message:
     """A message packet with what an application wants to send.
 
     Raises:

@@ -173,9 +173,10 @@ class SessionUpgraded(Event):
 
 @output
 class HookFailed(Event):
-    """A function that the application gave for the headers of answers raised an exception.
+    """A function that the application gave raised an exception, over ``request``.
 
-    The answer to ``request`` went out without what the function would have added.
+    The one that judges requests has refused it by that; the answer went out without what one for
+    the headers of answers would have added.
     """
 
     request: Request

@@ -8,14 +8,15 @@ from math import inf
 from typing import Generic
 
 from sioproto._deadlines import Deadlines
-from sioproto._errors import ClosedError, ConnectionRefused, DecodeError, LocalProtocolError
+from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto._output import Output
+from sioproto.engineio._admission import Admission
 from sioproto.engineio._answers import Answers, ResponseHeaders
 from sioproto.engineio._config import ServerConfig
-from sioproto.engineio._dialect import check_handshake, check_revision, dialect_of
+from sioproto.engineio._dialect import dialect_of
 from sioproto.engineio._framing import encode_frame
 from sioproto.engineio._handshake import first_messages, upgrades_of
-from sioproto.engineio._headers import Headers, is_value
+from sioproto.engineio._headers import Headers
 from sioproto.engineio._message import Message, WsFrame, message_of
 from sioproto.engineio._outputs import (
     CloseReason,
@@ -34,14 +35,10 @@ from sioproto.engineio._outputs import (
     X,
 )
 from sioproto.engineio._request import (
-    BAD_HANDSHAKE_METHOD,
     BAD_REQUEST,
-    UNKNOWN_SID,
-    UNKNOWN_TRANSPORT,
     Refusal,
     Request,
     announced_length,
-    parse_query,
 )
 from sioproto.engineio._session import Session
 from sioproto.engineio._statistics import EngineStatistics
@@ -67,7 +64,8 @@ class EngineServer(Generic[X]):
             under way, so that a driver learns of commands that it did not give itself. At most once
             until the next drain.
         allow_request: called with each request for a new session; refuses it by raising
-            ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07).
+            ``ConnectionRefused``, whose message the client gets to read (EIO-ERR-07). Whatever else
+            it raises becomes ``HookFailed``, and refuses the request too.
         response_headers: called for each answer that is no error, 101 included, with the request
             and with whether the answer opens a session; returns headers to add (EIO-HDR-04). What
             it raises becomes ``HookFailed``, and the answer goes out without them.
@@ -85,11 +83,13 @@ class EngineServer(Generic[X]):
         self.config = config or ServerConfig()
         self._answers = Answers(self.config, response_headers, self._hook_failed)
         self._new_sid = new_sid
-        self._allow_request = allow_request
         self._wake = wake
         self._awake = False
         self._now = -inf
         self._sessions: dict[str, Session[X]] = {}
+        self._admission: Admission[X] = Admission(
+            self.config, allow_request, self._sessions, self._hook_failed
+        )
         self._requests: dict[X, Request] = {}  # not answered yet
         self._exchanges: dict[X, Session[X]] = {}
         self._websockets: dict[X, Session[X] | None] = {}  # None: closed by us, not yet retired
@@ -97,7 +97,6 @@ class EngineServer(Generic[X]):
         self._dirty: list[Session[X]] = []
         self._queue: deque[Output] = deque()
         self._deadlines: Deadlines[Session[X] | Stream[X]] = Deadlines()
-        self._shut = False
 
     # Facts
 
@@ -115,7 +114,7 @@ class EngineServer(Generic[X]):
             self.put(HttpRespond(exchange, *preflight, b""))
             return
         self._requests[exchange] = request
-        query, refusal = self._check(request, upgrade=False)
+        query, refusal = self._admission.judge(request, upgrade=False)
         if refusal is not None:
             self.refuse(exchange, refusal)
             return
@@ -167,7 +166,7 @@ class EngineServer(Generic[X]):
         if ws in self._websockets:
             raise LocalProtocolError(f"ws_connected: websocket {ws!r} is in use")
         now = self._fact(now)
-        query, refusal = self._check(request, upgrade=True)
+        query, refusal = self._admission.judge(request, upgrade=True)
         if refusal is not None:
             # Always before the 101, and the bare text, with one status for all (EIO-ERR-20).
             self.put(WsReject(ws, 400, TEXT_HEADERS, refusal.message.encode()))
@@ -229,7 +228,7 @@ class EngineServer(Generic[X]):
         if stream in self._websockets:
             raise LocalProtocolError(f"wt_connected: stream {stream!r} is in use")
         now = self._fact(now)
-        if self._shut or "webtransport" not in self.config.transports:
+        if not self._admission.takes_stream(request):
             self.put(WtReject(stream, 400))
             return
         self._websockets[stream] = None
@@ -320,7 +319,7 @@ class EngineServer(Generic[X]):
 
     def shutdown(self, *, now: float) -> None:
         """Close every session at once, in the order in which they were opened, and open no more."""
-        self._shut = True
+        self._admission.closed = True
         for session in list(self._sessions.values()):
             session.close(self._clamp(now), discard=False)
             session.close(self._clamp(now), discard=True)
@@ -453,7 +452,7 @@ class EngineServer(Generic[X]):
         stream.awaited = False
         self._deadlines.forget(stream)
         if sid is None:
-            if self._shut or self._forbidden(stream.request) is not None:
+            if not self._admission.takes_session(stream.request):
                 self.close_websocket(ws, None)
                 return
             session = self._new_session(stream.request, {"EIO": "4"}, "webtransport", ws, now)
@@ -462,8 +461,8 @@ class EngineServer(Generic[X]):
             for message in first_messages(session.sid, (), self.config):
                 session.send(message)
             return
-        known = self._sessions.get(sid)
-        if known is None or known.dialect.revision != 4 or not self._upgradable(known):
+        known = self._admission.upgradable(sid)
+        if known is None:
             self.close_websocket(ws, None)
             return
         self._websockets[ws] = known
@@ -485,54 +484,6 @@ class EngineServer(Generic[X]):
             kind = "stream" if fact.startswith("wt_") else "websocket"
             raise LocalProtocolError(f"{fact}: {kind} {ws!r} was not accepted")
         return self._websockets[ws]
-
-    def _check(
-        self, request: Request, *, upgrade: bool
-    ) -> tuple[Mapping[str, str], Refusal | None]:
-        """Judge a request, in the order in which the reference does (EIO-HS-09)."""
-        try:
-            query = parse_query(request.target)
-        except DecodeError:
-            return {}, BAD_REQUEST
-        transport = query.get("transport")
-        if transport not in self.config.transports or transport == "webtransport":
-            return query, UNKNOWN_TRANSPORT
-        if not is_value(request.header("origin") or ""):
-            return query, BAD_REQUEST  # it could come back in a header (EIO-ERR-11)
-        if sid := query.get("sid"):
-            session = self._sessions.get(sid)
-            if session is None:
-                return query, UNKNOWN_SID
-            if upgrade:
-                fits = transport == "websocket" and self._upgradable(session)
-            else:
-                fits = transport == "polling" == session.transport
-            # The session decides its revision, not the request (EIO-QP-12).
-            return query, check_revision(query, session.dialect) if fits else BAD_REQUEST
-        if request.method != "GET":
-            return query, BAD_HANDSHAKE_METHOD
-        if upgrade != (transport == "websocket") or self._shut:
-            return query, BAD_REQUEST
-        if (refusal := self._forbidden(request)) is not None:
-            return query, refusal
-        return query, check_handshake(query, self.config)
-
-    def _forbidden(self, request: Request) -> Refusal | None:
-        if self._allow_request is not None:
-            try:
-                self._allow_request(request)
-            except ConnectionRefused as error:
-                return Refusal(4, error.message)
-        return None
-
-    def _upgradable(self, session: Session[X]) -> bool:
-        # A session that began on WebSocket has nothing to upgrade to: its id would otherwise be
-        # enough to take it over (EIO-UPS-12).
-        return (
-            self.config.allow_upgrades
-            and session.transport == "polling"
-            and session.candidate is None
-        )
 
     def _open_polling(
         self, exchange: X, request: Request, query: Mapping[str, str], now: float
@@ -585,6 +536,7 @@ class EngineServer(Generic[X]):
         if compress:
             encoding, body = self._answers.encoded(request, body)
             headers += encoding
+        headers += self._answers.for_browser(request)
         headers += self._answers.added(request, opens=opens)
         self._answer(exchange, 200, headers, body)
 

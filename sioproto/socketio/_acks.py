@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any, Literal
 
+from sioproto._errors import LocalProtocolError
 from sioproto._output import Output
 from sioproto.socketio._outputs import AckFailed, AckReceived, BroadcastAcked, ServersAnswered
 
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from sioproto.socketio._socket import Socket
 
 Put = Callable[[Output], None]
+
+
+def check_timeout(timeout: float) -> None:
+    """Refuse what nothing could wait for, before anybody is asked.
+
+    Raises:
+        LocalProtocolError: it is no number of seconds.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or isnan(timeout):
+        raise LocalProtocolError(f"a timeout is a number of seconds, not {timeout!r}")
 
 
 class Reply:
@@ -129,7 +140,7 @@ class Answers:
 
     def _settle(self) -> None:
         self._settled = True
-        self.deadline = inf
+        self._namespace.answers_settled(self)
         self._put(self._outcome())
 
     def _outcome(self) -> Output:
@@ -148,6 +159,9 @@ class BroadcastAnswers(Answers):
 
     def ask_socket(self, socket: Socket) -> None:
         """A recipient that is here was asked."""
+        if not socket.connected:  # whoever listens to what goes out has made it leave
+            self._missing.append(socket.id)
+            return
         self._waiting[socket] = None
         self.expect(1)
         socket.expect_ack(self)

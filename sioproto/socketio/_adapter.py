@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sioproto.engineio._message import Message
 from sioproto.socketio._packet import Packet
-from sioproto.socketio._rooms import RoomIndex
+from sioproto.socketio._rooms import RoomIndex, check_rooms
 
 if TYPE_CHECKING:
     from sioproto.socketio._acks import BroadcastAnswers, ServerAnswers
@@ -23,6 +23,9 @@ class Target:
 
     Whoever is in any of ``rooms``, or everybody in the namespace if there are none, unless it is in
     any of ``except_rooms`` or is one of ``except_ids``.
+
+    Raises:
+        LocalProtocolError: a room is not named by a string.
     """
 
     rooms: tuple[str, ...] = ()
@@ -30,6 +33,10 @@ class Target:
     except_ids: tuple[str, ...] = ()
     local: bool = False
     """Whether only sockets of this server are meant (SIO-BC-10)."""
+
+    def __post_init__(self) -> None:
+        check_rooms(self.rooms)
+        check_rooms(self.except_rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,12 @@ class KeptSocket:
     data: Any
 
 
-Restored = tuple[KeptSocket, list[Message]]
-"""A socket that comes back, and the messages that it missed."""
+Restored = tuple[KeptSocket, Callable[[], list[Message]]]
+"""A socket that comes back, and a function that returns the messages it missed.
+
+The function is called once, when the socket is let in. What is sent while it waits for that is
+missed too.
+"""
 
 
 class Adapter(Protocol):

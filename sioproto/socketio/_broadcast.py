@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+from sioproto.socketio._acks import check_timeout
 from sioproto.socketio._adapter import Broadcast, Flags, Target
+from sioproto.socketio._rooms import check_rooms
 
 if TYPE_CHECKING:
     from sioproto.socketio._namespace import Namespace
@@ -40,7 +42,11 @@ class BroadcastOperator:
     # Who
 
     def to(self, *rooms: str) -> Self:
-        """Add rooms to those that are meant."""
+        """Add rooms to those that are meant.
+
+        Raises:
+            LocalProtocolError: a room is not named by a string.
+        """
         return self._with(replace(self._target, rooms=(*self._target.rooms, *rooms)))
 
     def in_(self, *rooms: str) -> Self:
@@ -48,7 +54,11 @@ class BroadcastOperator:
         return self.to(*rooms)
 
     def except_(self, *rooms: str) -> Self:
-        """Leave out everyone who is in any of these rooms."""
+        """Leave out everyone who is in any of these rooms.
+
+        Raises:
+            LocalProtocolError: a room is not named by a string.
+        """
         except_rooms = (*self._target.except_rooms, *rooms)
         return self._with(replace(self._target, except_rooms=except_rooms))
 
@@ -92,8 +102,9 @@ class BroadcastOperator:
             now: seconds.
 
         Raises:
-            LocalProtocolError: as for ``emit``.
+            LocalProtocolError: as for ``emit``, or the timeout is no number of seconds.
         """
+        check_timeout(timeout)
         broadcast = Broadcast(self._namespace.event(name, args), self._target, self._flags)
         return self._namespace.broadcast_with_ack(broadcast, now + timeout)
 
@@ -102,11 +113,21 @@ class BroadcastOperator:
         return self._namespace.adapter.fetch(self._target)
 
     def sockets_join(self, *rooms: str) -> None:
-        """Put everybody who is meant into rooms (SIO-BC-18)."""
+        """Put everybody who is meant into rooms (SIO-BC-18).
+
+        Raises:
+            LocalProtocolError: a room is not named by a string.
+        """
+        check_rooms(rooms)
         self._namespace.adapter.join_all(self._target, rooms)
 
     def sockets_leave(self, *rooms: str) -> None:
-        """Take everybody who is meant out of rooms."""
+        """Take everybody who is meant out of rooms.
+
+        Raises:
+            LocalProtocolError: a room is not named by a string.
+        """
+        check_rooms(rooms)
         self._namespace.adapter.leave_all(self._target, rooms)
 
     def disconnect_sockets(self, close: bool = False, *, now: float) -> None:

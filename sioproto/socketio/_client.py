@@ -6,20 +6,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from sioproto._deadlines import Deadlines
 from sioproto._errors import (
     ConnectionFailed,
     LocalProtocolError,
     RemoteProtocolError,
 )
-from sioproto._json import JsonCodec, StrictJson
 from sioproto._output import Output, output
 from sioproto.engineio._client import EngineClient, EngineClientStatistics
 from sioproto.engineio._client_config import Pairs
 from sioproto.engineio._client_outputs import Opened, OpenFailed
 from sioproto.engineio._message import Message, binary_message, text_message
 from sioproto.engineio._outputs import CloseReason, MessageReceived, SessionClosed
-from sioproto.socketio._alarm import Alarm
+from sioproto.socketio._alarm import Alarm, AlarmClock
 from sioproto.socketio._backoff import Backoff
 from sioproto.socketio._client_config import ClientConfig
 from sioproto.socketio._client_outputs import (
@@ -32,8 +30,8 @@ from sioproto.socketio._client_outputs import (
 )
 from sioproto.socketio._client_reasons import ClientDisconnectReason
 from sioproto.socketio._client_socket import ClientSocket
-from sioproto.socketio._decoder import Decoder
-from sioproto.socketio._packet import Packet, encode_packet
+from sioproto.socketio._packet import Packet
+from sioproto.socketio._parser import Parser, TextParser
 
 _REASONS = {
     CloseReason.TRANSPORT_CLOSE: ClientDisconnectReason.TRANSPORT_CLOSE,
@@ -68,7 +66,8 @@ class SocketClient:
         engine: carries the connection; used by this client alone.
         config: limits, times and manners.
         random: a number from 0 to 1, by chance: jitter of the reconnection.
-        json: encodes and decodes payloads.
+        parser: encodes and decodes packets, like that of the server; :class:`TextParser` unless
+            given.
         socket_class: what sockets are made of, so that a runtime can give them methods of its own.
     """
 
@@ -78,14 +77,14 @@ class SocketClient:
         config: ClientConfig | None = None,
         *,
         random: Callable[[], float],
-        json: JsonCodec | None = None,
+        parser: Parser | None = None,
         socket_class: type[ClientSocket] = ClientSocket,
     ) -> None:
         self.engine = engine
         self.config = config or ClientConfig()
-        self.deadlines: Deadlines[Alarm] = Deadlines()
-        self._json = json or StrictJson()
-        self._decoder = Decoder(self._json, max_attachments=self.config.max_attachments)
+        self.alarms = AlarmClock(engine.notify)
+        self._parser = parser or TextParser()
+        self._decoder = self._parser.decoder(max_attachments=self.config.max_attachments)
         self._socket_class = socket_class
         self._sockets: dict[str, ClientSocket] = {}
         self.sockets: Mapping[str, ClientSocket] = MappingProxyType(self._sockets)
@@ -93,8 +92,8 @@ class SocketClient:
         self._backoff = Backoff(self.config, random)
         self._attempt = 0
         self._opened_once = False
-        self._reconnection = Alarm(self.deadlines, self._reconnect)
-        self._attachments = Alarm(self.deadlines, self._attachment_late)
+        self._reconnection = Alarm(self.alarms, self._reconnect)
+        self._attachments = Alarm(self.alarms, self._attachment_late)
         self._verdict: Exception | None = None
         self._closing = False
         self._size = 0
@@ -149,9 +148,7 @@ class SocketClient:
         """See :meth:`EngineClient.handle_timeout`."""
         self.engine.handle_timeout(now=now)
         self._pump(now)
-        while (alarm := self.deadlines.pop_due(now)) is not None:
-            alarm.handle_timeout(now)
-            self.deadlines.moved(alarm)
+        self.alarms.ring(now)
         self._pump(now)
 
     # Commands
@@ -198,7 +195,7 @@ class SocketClient:
 
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is wanted next. May be early, never late."""
-        mine, engines = self.deadlines.next(), self.engine.next_deadline()
+        mine, engines = self.alarms.next(), self.engine.next_deadline()
         if mine is None or engines is None:
             return engines if mine is None else mine
         return min(mine, engines)
@@ -210,7 +207,7 @@ class SocketClient:
             sockets=len(sockets),
             active=sum(socket.active for socket in sockets),
             waiting=sum(socket.waiting for socket in sockets),
-            timers=len(self.deadlines),
+            timers=len(self.alarms),
             engine=self.engine.statistics(),
         )
 
@@ -234,9 +231,11 @@ class SocketClient:
         self.engine.notify()
 
     def encode(self, packet: Packet) -> list[Message]:
-        """Encode a packet into messages: its text, then its attachments."""
-        text, attachments = encode_packet(packet, self._json)
-        return [text_message(text), *map(binary_message, attachments)]
+        """Encode a packet into the messages that carry it."""
+        return [
+            text_message(message) if isinstance(message, str) else binary_message(message)
+            for message in self._parser.encode(packet)
+        ]
 
     def new_request_id(self) -> int:
         """An id for a request whose acknowledgement may have many."""

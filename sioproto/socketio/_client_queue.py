@@ -56,7 +56,7 @@ class Request:
         self.kept: Kept | None = None
         """The event, if it is not sent yet."""
         self._socket = socket
-        self._alarm = Alarm(socket.client.deadlines, self._expire)
+        self._alarm = Alarm(socket.client.alarms, self._expire)
         self._alarm.set(deadline)
 
     def acknowledged(self, args: list[Any]) -> None:
@@ -91,15 +91,20 @@ class Retried:
 
 
 class RetryQueue:
-    """The events that one socket retries, oldest first. Only the first is ever in flight."""
+    """The events that one socket retries, oldest first. Only the first is ever in flight.
+
+    Each attempt has an id of its own, and whichever of them is acknowledged will do: where a
+    network is slower than the time limit, no attempt is ever answered in its own time.
+    """
 
     def __init__(self, socket: ClientSocket, retries: int) -> None:
         self._socket = socket
         self._retries = retries
         self._events: deque[Retried] = deque()
-        self._in_flight: int | None = None
+        self._attempts: list[int] = []
+        """Ids under which the first event was sent on this connection."""
         # Set to minus infinity by whoever has no time at hand, and wants the first event sent.
-        self._alarm = Alarm(socket.client.deadlines, self._due)
+        self._alarm = Alarm(socket.client.alarms, self._due)
         self.size = 0
 
     def __len__(self) -> int:
@@ -113,7 +118,7 @@ class RetryQueue:
 
     def pump(self) -> None:
         """Send the first event as soon as the time is known, if it can be sent."""
-        if self._events and self._in_flight is None and self._socket.connected:
+        if self._events and not self._attempts and self._socket.connected:
             self._alarm.set(-inf)
 
     def send_first(self, now: float) -> None:
@@ -122,7 +127,7 @@ class RetryQueue:
             return
         event = self._events[0]
         event.tries += 1
-        self._in_flight = self._socket.send_retried(event.data, self)
+        self._attempts.append(self._socket.send_retried(event.data, self))
         self._alarm.set(now + event.timeout)
 
     def acknowledged(self, args: list[Any]) -> None:
@@ -135,17 +140,13 @@ class RetryQueue:
 
     def lost(self) -> None:
         """The connection went before the first event was acknowledged."""
-        self._in_flight = None
-        self._alarm.clear()
+        self._forget_attempts()
         if self._events[0].tries > self._retries:
             self._give_up("disconnect")
 
     def _due(self, now: float) -> None:
-        if self._in_flight is not None:
-            self._socket.take_ack(self._in_flight)
-            self._in_flight = None
-            if self._events[0].tries > self._retries:
-                self._give_up("timeout")
+        if self._attempts and self._events[0].tries > self._retries:
+            self._give_up("timeout")
         self.send_first(now)
 
     def _give_up(self, why: Literal["timeout", "disconnect"]) -> None:
@@ -154,11 +155,16 @@ class RetryQueue:
             self._socket.client.put(ClientAckFailed(self._socket, event.request, why))
 
     def _take(self) -> Retried:
-        self._in_flight = None
-        self._alarm.clear()
+        self._forget_attempts()
         event = self._events.popleft()
         self.size -= event.size
         return event
+
+    def _forget_attempts(self) -> None:
+        self._alarm.clear()
+        for id in self._attempts:
+            self._socket.take_ack(id)
+        self._attempts.clear()
 
 
 def frozen(value: Any) -> Any:

@@ -14,7 +14,7 @@ from sioproto._errors import (
     LocalProtocolError,
 )
 from sioproto.engineio._message import Message
-from sioproto.socketio._acks import Reply
+from sioproto.socketio._acks import Reply, check_timeout
 from sioproto.socketio._alarm import Alarm
 from sioproto.socketio._client_outputs import (
     AuthRequested,
@@ -60,7 +60,7 @@ class ClientSocket:
         self._asked = False
         self._rejoin_at = -inf
         self._left_here = False  # on this connection
-        self._alarm = Alarm(client.deadlines, self._join_or_give_up)
+        self._alarm = Alarm(client.alarms, self._join_or_give_up)
         self._pid: str | None = None
         self._offset: str | None = None
         self._connection = 0
@@ -227,12 +227,14 @@ class ClientSocket:
             now: seconds.
 
         Raises:
-            LocalProtocolError: as for ``emit``, or ``max_pending_acks`` are pending.
+            LocalProtocolError: as for ``emit``, ``timeout`` is no number of seconds, or
+                ``max_pending_acks`` are pending.
         """
         config = self._client.config
         if len(self._acks) + len(self._queue) >= config.max_pending_acks:
             raise LocalProtocolError("max_pending_acks acknowledgements are pending")
         timeout = config.ack_timeout if timeout is None else timeout
+        check_timeout(timeout)
         packet = self._event(name, args)
         id = self._last_ack_id + 1
         packet.id = id
@@ -523,8 +525,9 @@ class ClientSocket:
     def _lose_acks(self) -> None:
         """What was sent and not acknowledged will not be. What is not sent yet may be."""
         for id, waiting in list(self._acks.items()):
-            if not isinstance(waiting, Request) or waiting.kept is None:
-                del self._acks[id]
+            unsent = isinstance(waiting, Request) and waiting.kept is not None
+            # Several ids may be of one event, which forgets them all at once.
+            if not unsent and self.take_ack(id) is not None:
                 waiting.lost()
 
 

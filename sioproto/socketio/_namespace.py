@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import LocalProtocolError
 from sioproto.engineio._message import Message, binary_message, text_message
-from sioproto.socketio._acks import BroadcastAnswers, RelayedAnswers, Reply, ServerAnswers
+from sioproto.socketio._acks import (
+    Answers,
+    BroadcastAnswers,
+    RelayedAnswers,
+    Reply,
+    ServerAnswers,
+    check_timeout,
+)
 from sioproto.socketio._adapter import Broadcast, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._outputs import (
@@ -119,14 +126,15 @@ class Namespace:
             now: seconds.
 
         Raises:
-            LocalProtocolError: as for ``server_side_emit``.
+            LocalProtocolError: as for ``server_side_emit``, or the timeout is no number of seconds.
         """
+        check_timeout(timeout)
         event = _server_event(name, args)
         answers = ServerAnswers(self, self.next_ack_id(), now + timeout, self._server.put)
         answers.hold()
         self.adapter.server_side_emit(event, answers)
         answers.release()
-        self._server.deadlines.moved(answers)
+        self._limit(answers)
         return answers.id
 
     def server_event(self, args: list[Any], answer: Callable[[Any], None] | None = None) -> None:
@@ -175,7 +183,7 @@ class Namespace:
         deliver(broadcast, answers)
         asked = len(answers)
         answers.release()
-        self._server.deadlines.moved(answers)
+        self._limit(answers)
         return asked
 
     def adapter_moved(self) -> None:
@@ -196,8 +204,17 @@ class Namespace:
         answers.hold()
         self.adapter.ask(broadcast, answers)
         answers.release()
-        self._server.deadlines.moved(answers)
+        self._limit(answers)
         return id
+
+    def _limit(self, answers: Answers) -> None:
+        """Let the time of what is awaited run: nothing else may have told the driver of it."""
+        self._server.deadlines.moved(answers)
+        self._server.engine.notify()
+
+    def answers_settled(self, answers: Answers) -> None:
+        """There is nothing left to wait for, so that nothing of it is kept until the time is up."""
+        self._server.deadlines.forget(answers)
 
     def event(self, name: str | int | float, args: tuple[Any, ...]) -> Packet:
         """Make the packet of an event.

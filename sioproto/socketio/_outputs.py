@@ -26,6 +26,16 @@ class NamespaceRequested(Event):
 
 
 @output
+class NamespaceRemoved(Event):
+    """A namespace is no longer registered, and no more is heard of its sockets.
+
+    Also comes for one that was granted, if its clients have gone before they were asked about.
+    """
+
+    namespace: Namespace
+
+
+@output
 class ConnectRequested(Event):
     """A client wants to join a namespace. Answer with ``server.accept(socket)`` or ``reject``."""
 

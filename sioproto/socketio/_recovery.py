@@ -158,6 +158,7 @@ class RecoveringAdapter(LocalAdapter):
         self._log_size += entry.size
         while self._log_size > self.config.max_log:
             self._drop_oldest()
+        self.start()
         return messages
 
     def _drop_oldest(self) -> None:
@@ -174,6 +175,7 @@ class RecoveringAdapter(LocalAdapter):
         self._kept_ids[kept.id] = None
         if len(self._kept) > self.config.max_sockets:
             self._forget(next(iter(self._kept)))
+        self.start()
 
     def _forget(self, pid: str) -> KeptSocket:
         kept, _ = self._kept.pop(pid)
@@ -194,16 +196,22 @@ class RecoveringAdapter(LocalAdapter):
         if seen is None or not self._dropped <= seen <= self._last:
             return None
         kept = self._forget(pid)
-        missed: list[Message] = []
-        for entry in self._log:
-            if entry.number > seen and entry.is_for(kept):
-                missed += entry.messages
-        return kept, missed
+        missed, latest = self._since(seen, kept), self._last
+        return kept, lambda: missed + self._since(latest, kept)
+
+    def _since(self, number: int, kept: KeptSocket) -> list[Message]:
+        return [
+            message
+            for entry in self._log
+            if entry.number > number and entry.is_for(kept)
+            for message in entry.messages
+        ]
 
     # Time
 
     def start(self) -> None:
-        """Somebody is here: let the clock tick, at once and then from time to time."""
+        """There is somebody, or something, to forget: let the clock tick, at once and from time to
+        time."""
         if self.deadline == inf:
             self.deadline = -inf
             self._moved()

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, KeysView
 
+from sioproto._errors import LocalProtocolError
+
 _NO_ROOMS: dict[str, None] = {}
+
+
+def check_rooms(rooms: Iterable[str]) -> None:
+    """Refuse what is no name of a room.
+
+    Raises:
+        LocalProtocolError: one is no string.
+    """
+    for room in rooms:
+        if not isinstance(room, str):
+            raise LocalProtocolError(f"a room is named by a string, not by {room!r}")
 
 
 class RoomIndex:

@@ -20,7 +20,7 @@ from sioproto.socketio._connection import Connection, NamespaceRequest
 from sioproto.socketio._dialect import computed_id
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._namespace import Namespace
-from sioproto.socketio._outputs import Disconnected
+from sioproto.socketio._outputs import Disconnected, NamespaceRemoved
 from sioproto.socketio._parser import Parser, TextParser
 from sioproto.socketio._reasons import DisconnectReason
 from sioproto.socketio._recovery import RecoveringAdapter
@@ -172,7 +172,7 @@ class SocketServer(Generic[X]):
         """
         if "," in name:
             raise LocalProtocolError(f"a namespace cannot have a comma in its name: {name!r}")
-        name = name if name.startswith("/") else "/" + name
+        name = _full(name)
         namespace = self._namespaces.get(name)
         if namespace is None:
             namespace = self._namespaces[name] = Namespace(name, self)
@@ -195,11 +195,12 @@ class SocketServer(Generic[X]):
         request.connection.deny(request)
 
     def remove(self, name: str) -> None:
-        """Unregister a namespace.
+        """Unregister a namespace, if it is there. A leading slash may be missing.
 
         Raises:
             LocalProtocolError: it is the main one, or somebody is in it or waits to be let in.
         """
+        name = _full(name)
         namespace = self._namespaces.get(name)
         if name == "/":
             raise LocalProtocolError("the main namespace stays")
@@ -330,6 +331,7 @@ class SocketServer(Generic[X]):
         if self._namespaces.pop(namespace.name, None) is not None:
             namespace.adapter.close()
             self.deadlines.forget(namespace.adapter)
+            self.put(NamespaceRemoved(namespace))
 
     def _pump(self, now: float) -> None:
         while (out := self.engine.take()) is not None:
@@ -353,3 +355,7 @@ class SocketServer(Generic[X]):
             connection.closed(DisconnectReason(out.reason.value), out.error)
         else:
             self._queue.append(out)
+
+
+def _full(name: str) -> str:
+    return name if name.startswith("/") else "/" + name

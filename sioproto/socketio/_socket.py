@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import KeysView
+from collections.abc import Callable, KeysView
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto.engineio._message import Message
-from sioproto.socketio._acks import BroadcastAnswers, PendingAck
+from sioproto.socketio._acks import BroadcastAnswers, PendingAck, check_timeout
 from sioproto.socketio._adapter import Flags, KeptSocket, Target
 from sioproto.socketio._broadcast import BroadcastOperator
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._packet import Packet, PacketType
+from sioproto.socketio._rooms import check_rooms
 
 if TYPE_CHECKING:
     from sioproto.socketio._connection import Connection
@@ -70,7 +71,7 @@ class Socket:
         # Rooms live in the adapter while the socket is connected; before and after, here.
         self._rooms: dict[str, None] = {}
         self._recovered = False
-        self._missed: list[Message] = []
+        self._missed: Callable[[], list[Message]] = list
         self._pid: str | None = None
         self.data = {}
 
@@ -147,15 +148,23 @@ class Socket:
         """Join rooms. Does nothing once disconnected (SIO-ROOM-08).
 
         What is joined before the socket is accepted takes effect when it is (SIO-MW-05).
+
+        Raises:
+            LocalProtocolError: a room is not named by a string.
         """
-        _check_rooms(rooms)
+        check_rooms(rooms)
         if self._state is SocketState.CONNECTED:
             self._namespace.adapter.join(self._id, rooms)
         elif self._state is SocketState.CONNECTING:
             self._rooms.update(dict.fromkeys(rooms))
 
     def leave(self, room: str) -> None:
-        """Leave a room, if it is in it."""
+        """Leave a room, if it is in it.
+
+        Raises:
+            LocalProtocolError: the room is not named by a string.
+        """
+        check_rooms((room,))
         if self._state is SocketState.CONNECTED:
             self._namespace.adapter.leave(self._id, room)
         elif self._state is SocketState.CONNECTING:
@@ -189,8 +198,10 @@ class Socket:
 
         Raises:
             ClosedError: the socket is not connected.
-            LocalProtocolError: as for ``emit``, or ``max_pending_acks`` are pending.
+            LocalProtocolError: as for ``emit``, the timeout is no number of seconds, or
+                ``max_pending_acks`` are pending.
         """
+        check_timeout(timeout)
         if self._state is not SocketState.CONNECTED:
             raise ClosedError(f"socket {self._id} is not connected")
         server = self._connection.server
@@ -200,8 +211,11 @@ class Socket:
         packet.id = self._namespace.next_ack_id()
         self._send(packet)
         ack = PendingAck(self, packet.id, now + timeout, server.put)
-        self.expect_ack(ack)
-        server.deadlines.moved(ack)
+        if self.connected:
+            self.expect_ack(ack)
+            server.deadlines.moved(ack)
+        else:  # whoever listens to what goes out has made it leave
+            ack.lose(self, "disconnect")
         return packet.id
 
     @property
@@ -289,7 +303,7 @@ class Socket:
         """Its client may come back."""
         self._pid = pid
 
-    def resume(self, kept: KeptSocket, missed: list[Message]) -> None:
+    def resume(self, kept: KeptSocket, missed: Callable[[], list[Message]]) -> None:
         """It continues a socket that was cut off."""
         self._pid = kept.pid
         self.data = kept.data
@@ -298,9 +312,9 @@ class Socket:
         self._missed = missed
 
     def take_missed(self) -> list[Message]:
-        """What was sent while it was cut off."""
-        missed, self._missed = self._missed, []
-        return missed
+        """What was sent since it was cut off."""
+        missed, self._missed = self._missed, list
+        return missed()
 
     def start(self) -> list[Message]:
         """It is accepted. Returns what was emitted before."""
@@ -334,12 +348,6 @@ class Socket:
         if isinstance(ack, PendingAck):
             self._connection.server.deadlines.forget(ack)
         return ack
-
-
-def _check_rooms(rooms: tuple[str, ...]) -> None:
-    for room in rooms:
-        if not isinstance(room, str):
-            raise LocalProtocolError(f"a room is named by a string, not by {room!r}")
 
 
 class FlaggedSocket:

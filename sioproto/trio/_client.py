@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
 
 import trio
 
+from sioproto._app._busy import Busy
 from sioproto._app._client_socket import ClientSocket
 from sioproto._app._config import AppConfig
 from sioproto._app._manager import Auth, Manager
 from sioproto._errors import LocalProtocolError
 from sioproto.engineio import ClientConfig as EngineConfig
-from sioproto.socketio import ClientConfig
+from sioproto.socketio import ClientConfig, Parser
 from sioproto.trio._address import Address, parse_url
 from sioproto.trio._client_config import ClientConnectionConfig
 from sioproto.trio._client_endpoint import ClientEndpoint
 from sioproto.trio._client_http import HttpPool, StreamFactory
-from sioproto.trio._hosting import Busy
+from sioproto.trio._hosting import TrioRuntime
 
 PATH = "/socket.io/"
 
@@ -34,6 +34,7 @@ def connect(
     config: ClientConfig | None = None,
     engine: EngineConfig | None = None,
     app: AppConfig | None = None,
+    parser: Parser | None = None,
     connection: ClientConnectionConfig | None = None,
     ssl_context: ssl.SSLContext | None = None,
     stream_factory: StreamFactory | None = None,
@@ -55,6 +56,7 @@ def connect(
         config: limits and manners of the Socket.IO layer.
         engine: limits and manners of the Engine.IO layer; its path is ``/socket.io/`` unless given.
         app: limits of what handlers may leave waiting.
+        parser: encodes and decodes packets, like that of the server.
         connection: limits and times of TCP connections.
         ssl_context: for TLS; :func:`ssl.create_default_context` unless given.
         stream_factory: an async function that opens a connection to a host and a port, for
@@ -86,6 +88,7 @@ def connect(
         config,
         engine,
         app,
+        parser,
         connection or ClientConnectionConfig(),
         ssl_context,
         stream_factory or trio.open_tcp_stream,
@@ -103,6 +106,7 @@ class Client:
         config: ClientConfig,
         engine: EngineConfig,
         app: AppConfig | None,
+        parser: Parser | None,
         connection: ClientConnectionConfig,
         ssl_context: ssl.SSLContext | None,
         stream_factory: StreamFactory,
@@ -113,6 +117,7 @@ class Client:
         self._config = config
         self._engine = engine
         self._app = app
+        self._parser = parser
         self._connection = connection
         self._wait = wait
         self._pool = HttpPool(address, ssl_context, stream_factory, connection)
@@ -120,7 +125,7 @@ class Client:
         self._nurseries: AbstractAsyncContextManager[trio.Nursery] | None = None
         self._nursery: trio.Nursery
         self._endpoint: ClientEndpoint
-        self._busy = Busy()
+        self._busy = Busy(trio.Event)
 
     def __repr__(self) -> str:
         return f"<Client of {self._address.authority}>"
@@ -145,7 +150,8 @@ class Client:
             self._engine,
             self._config,
             self._app,
-            runtime=_Runtime(self._nursery, self._busy),
+            self._parser,
+            runtime=TrioRuntime(self._nursery, self._busy),
             wake=self._endpoint.wake,
             fail=self._fail,
         )
@@ -199,31 +205,3 @@ def _first_of(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-class _Runtime:
-    """What trio lends to a manager."""
-
-    def __init__(self, nursery: trio.Nursery, busy: Busy) -> None:
-        self._nursery = nursery
-        self._busy = busy
-
-    def spawn(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
-        """Start a task."""
-        self._nursery.start_soon(self._run, function, args)
-
-    def event(self) -> trio.Event:
-        """Make an event."""
-        return trio.Event()
-
-    def timeout(self, seconds: float) -> AbstractContextManager[object]:
-        """A context whose body is cancelled after so many seconds."""
-        return trio.move_on_after(seconds)
-
-    def clock(self) -> float:
-        """Seconds."""
-        return trio.current_time()
-
-    async def _run(self, function: Callable[..., Awaitable[object]], args: Any) -> None:
-        with self._busy.one():
-            await function(*args)

@@ -96,6 +96,7 @@ class HttpConnection:
 
     async def _read_head(self, timeout: float) -> h11.Request | None:
         """The head of the next request; None if there is none, and nothing left to say."""
+        self._is_head_request = False
         try:
             with trio.move_on_after(timeout) as scope:
                 while True:

@@ -53,10 +53,12 @@ class Server(SocketApplication, _Served):
         config: limits and times of the Socket.IO layer.
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
-            ``ConnectionRefused``, whose message the client gets to read.
+            ``ConnectionRefused``, whose message the client gets to read. Whatever else it raises
+            refuses the request too, and goes to ``on_error``.
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
         parser: encodes and decodes packets, the same as all clients use.
+        adapter: makes the adapter of each namespace.
     """
 
 
@@ -69,7 +71,8 @@ class EngineServer(EngineApplication, _Served):
         config: limits and times.
         app: limits of what handlers may leave waiting.
         allow_request: called with each request for a new session; refuses it by raising
-            ``ConnectionRefused``, whose message the client gets to read.
+            ``ConnectionRefused``, whose message the client gets to read. Whatever else it raises
+            refuses the request too, and goes to ``on_error``.
         response_headers: called for each answer that is no error with the request and with whether
             the answer opens a session; returns headers to add. What it raises goes to ``on_error``.
     """

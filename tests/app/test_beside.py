@@ -6,7 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from sioproto import LocalProtocolError
+from sioproto import AckTimeout, LocalProtocolError
+from sioproto.testing import trio as testing
 from sioproto.trio import AppConfig, Socket
 from tests.app.support import Clock, server
 from tests.trio.support import connect, serving
@@ -153,3 +154,21 @@ async def test_the_end_is_never_concurrent(autojump_clock: Clock) -> None:
     async with serving(io) as listener:
         await connect(listener)
     assert refused == ["disconnecting", "disconnect"]
+
+
+async def test_once_is_for_the_next_event_and_no_other(autojump_clock: Clock) -> None:
+    """Whichever task begins first, and the others are nobody's."""
+    seen: list[int] = []
+
+    def connection(socket: Socket) -> None:
+        @socket.once("x", concurrent=True)
+        def once(number: int) -> None:
+            seen.append(number)
+
+    async with testing.serving(server(connection)) as under_test:
+        for _ in range(30):
+            client = await under_test.connect()
+            client.emit("x", 1)
+            with pytest.raises(AckTimeout):
+                await client.request("x", 2, timeout=1)
+    assert seen == [1] * 30

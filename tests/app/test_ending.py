@@ -14,7 +14,7 @@ from sioproto._errors import (
 )
 from sioproto.trio import AppConfig, Server, Socket
 from tests.app.support import Clock, server
-from tests.trio.support import Client, SocketClient, connect, serving
+from tests.trio.support import Client, SocketClient, connect, open_polling, serving
 
 
 async def test_rooms_are_full_in_disconnecting_and_empty_in_disconnect(
@@ -216,3 +216,29 @@ def test_before_serving_there_is_no_runtime() -> None:
     io.emit("event")  # to nobody
     with pytest.raises(LocalProtocolError, match="not serving"):
         io.runtime.clock()
+
+
+@pytest.mark.parametrize("everybody", [False, True])
+async def test_closing_the_connection_keeps_no_request_waiting(
+    everybody: bool, autojump_clock: Clock
+) -> None:
+    """SIO-DISC-05: what the client sent before is not handled yet, but nothing more is read."""
+    io = server(app=AppConfig(pause_input=1))
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("x")
+        async def x() -> None:
+            if everybody:
+                io.disconnect_sockets(close=True)
+            else:
+                socket.disconnect(close=True)
+            await trio.sleep(1000)
+
+    async with serving(io) as listener:
+        client = Client(listener.connect())
+        session = await open_polling(client, "/socket.io/?EIO=4&transport=polling")
+        await client.request("POST", session, b"40")
+        answer = await client.request("POST", session, b'42["x"]\x1e42["x"]')
+        assert answer.status == 200
+        assert trio.current_time() < 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from sioproto import AckTimeout, ConnectionRefused
-from sioproto.socketio import RecoveryConfig, ServerConfig
+from sioproto.socketio import LocalAdapter, RecoveryConfig, Restored, ServerConfig
 from sioproto.trio import Server, Socket
 from tests.app.support import Clock, server
 from tests.trio.support import Client, SocketClient, connect, serving
@@ -257,3 +257,33 @@ async def test_nothing_stays_of_namespaces_that_were_made_on_request(
         client = SocketClient(Client(listener.connect()))
         await client.open()
         assert await client.join("/dyn-1,", auth='{"bad":1}') == '4/dyn-1,{"message":"no"}'
+
+
+class Storage(LocalAdapter):
+    """An adapter whose storage takes its time, and then knows nobody."""
+
+    recovers = True
+
+    def restore(self, pid: object, offset: object, done: Callable[[Restored | None], None]) -> None:
+        trio.lowlevel.spawn_system_task(self._answer, done)
+
+    async def _answer(self, done: Callable[[Restored | None], None]) -> None:
+        await trio.sleep(1)
+        done(None)
+
+
+async def test_nor_if_they_go_while_a_storage_is_asked(autojump_clock: Clock) -> None:
+    """SIO-NSP-12, SIO-CSR-10"""
+    io = Server(config=ServerConfig(remove_empty_namespaces=True), adapter=Storage)
+    parent = io.of(re.compile(r"/dyn-\d+"))
+    async with serving(io) as listener:
+        for number in range(3):
+            client = SocketClient(Client(listener.connect()))
+            await client.open()
+            await client.say(f"0/dyn-{number},")
+            await trio.sleep(0.5)
+            assert list(parent.children) == [f"/dyn-{number}"]
+            await client.client.stream.aclose()
+            await trio.sleep(1)
+        assert list(io.core.namespaces) == list(io._namespaces) == ["/"]
+        assert parent.children == {}

@@ -18,6 +18,8 @@ from sioproto_conformance._target import Launch, Manifest, Target, running
 from sioproto_conformance.broken import BROKEN
 
 CAUGHT = {Verdict.FAIL, Verdict.WARN, Verdict.INFO}
+ATTEMPTS = 5
+"""So often a case is run that cannot judge, because this machine was busy with something else."""
 
 
 def judge(broken: str | None, selection: list[str], options: tuple[str, ...] = ()) -> list[Result]:
@@ -39,7 +41,10 @@ def judge(broken: str | None, selection: list[str], options: tuple[str, ...] = (
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_server_is_caught_by_its_case(name: str) -> None:
-    results = judge(name, [BROKEN[name].case], BROKEN[name].options)
+    for _ in range(ATTEMPTS):
+        results = judge(name, [BROKEN[name].case], BROKEN[name].options)
+        if not any(result.verdict is Verdict.INCONCLUSIVE for result in results):
+            break
     assert CAUGHT & {result.verdict for result in results}, [
         (result.case.id, result.verdict, result.reason) for result in results
     ]
@@ -49,7 +54,10 @@ def test_broken_server_is_caught_by_its_case(name: str) -> None:
 def test_unbroken_server_passes_the_same_cases() -> None:
     options = dict.fromkeys(broken.options for broken in BROKEN.values())
     cases = sorted({broken.case for broken in BROKEN.values()})
-    results = judge(None, cases, tuple(chain.from_iterable(options)))
+    for _ in range(ATTEMPTS):
+        results = judge(None, cases, tuple(chain.from_iterable(options)))
+        if not any(result.verdict is Verdict.INCONCLUSIVE for result in results):
+            break
     assert {result.verdict for result in results} == {Verdict.PASS}
 
 

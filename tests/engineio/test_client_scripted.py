@@ -196,6 +196,26 @@ def test_switch_waits_for_poll_and_post() -> None:
     assert joined.events_of(SessionUpgraded)
 
 
+def test_candidate_that_dies_while_only_the_post_is_awaited() -> None:
+    """EIO-UPC-09: nothing else would ever start the next poll."""
+    client, joined = opened()
+    poll, ws = joined.requests[1].exchange, joined.connects[0].ws
+    joined.accept(ws)
+    joined.run(0.02)
+    client.send("in the post")
+    joined.drain()
+    joined.frame(ws, "3probe")
+    joined.respond(poll, body=b"6")
+    joined.drain()
+    assert [out.method for out in joined.requests[1:]] == ["GET", "POST"]
+    joined.break_websocket(ws)
+    joined.drain()
+    assert [out.method for out in joined.requests[1:]] == ["GET", "POST", "GET"]
+    joined.respond(joined.requests[-1].exchange, body=b"4a")
+    joined.drain()
+    assert data_of(joined.events) == ["a"]
+
+
 def test_what_comes_before_the_switch_is_kept() -> None:
     """EIO-UPC-10: the reference loses it."""
     _, joined, poll, ws = upgrading()

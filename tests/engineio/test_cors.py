@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -45,9 +47,13 @@ def test_without_configuration_there_is_no_cors() -> None:
     """EIO-CORS-01"""
     _, plain = engine_driver()
     assert cors(ask(plain, origin=HERE)) == {}
-    refused = ask(plain, method="OPTIONS", origin=HERE)
-    assert (refused.status, refused.body) == (400, b'{"code":2,"message":"Bad handshake method"}')
-    assert cors(refused) == {}
+    sid = plain.open_polling()
+    for query, code in [(POLLING, 2), (f"{POLLING}&sid=unknown", 1), (f"{POLLING}&sid={sid}", 3)]:
+        refused = ask(plain, query, "OPTIONS", origin=HERE)
+        assert refused.status == 400
+        assert json.loads(refused.body)["code"] == code
+        assert cors(refused) == {}
+    assert plain.post(sid, "4a").body == b"ok", "the session goes on"
 
 
 @pytest.mark.parametrize("query", [POLLING, f"{POLLING}&sid=unknown", "", "transport=abc"])
@@ -190,6 +196,16 @@ def test_a_function_that_raises_allows_nobody_and_is_told_of() -> None:
     assert [out.error for out in d.events_of(HookFailed)] == [error, error]
     assert d.events_of(HookFailed)[0].request.header("origin") == HERE
     assert len(d.events_of(SessionOpened)) == 1
+
+
+def test_blanks_in_what_a_preflight_asks_for_cost_no_more_than_other_bytes() -> None:
+    """EIO-CORS-02: a run of them took time in proportion to its square."""
+    began = time.process_time()
+    asked = ask(
+        driver(), method="OPTIONS", access_control_request_headers="x" + " " * 100_000 + "y"
+    )
+    assert "allow-headers" not in cors(asked)
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("origin", ["http://a\x7fb", "http://a\nb", " x", "x ", "http://€"])

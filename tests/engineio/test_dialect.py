@@ -155,7 +155,7 @@ def test_initial_packet(initial: str | bytes, tail: bytes) -> None:
 
 
 def test_answer_is_bytes_only_where_it_has_to_be() -> None:
-    """EIO-P3-10."""
+    """EIO-P3-10, EIO-HDR-01: and says which it is."""
     core, driver = v3_driver()
     plain = driver.open_polling()
     limited = json.loads(
@@ -180,7 +180,7 @@ def test_answer_is_bytes_only_where_it_has_to_be() -> None:
     "label", ["application/octet-stream", "Application/Octet-Stream; charset=x"]
 )
 def test_label_decides_how_a_post_is_read(label: str) -> None:
-    """EIO-P3-11, EIO-P3-15."""
+    """EIO-P3-11."""
     _, driver = v3_driver()
     sid = driver.open_polling()
     body = bytes.fromhex("0005ff34e282ac61 0104ff04010203")
@@ -259,6 +259,7 @@ def test_ping_is_answered_without_its_data(ping: str | bytes) -> None:
 
 
 def test_ping_by_polling() -> None:
+    """EIO-HB-21."""
     _, driver = v3_driver()
     sid = driver.open_polling()
     poll = driver.poll(sid)

@@ -71,7 +71,7 @@ def test_bytes_of_a_payload_of_text(items: list[str | bytes], body: str) -> None
 @pytest.mark.parametrize(
     ("items", "body"),
     [
-        (["hello", b"\1\2\3\4"], "0006ff3468656c6c6f 0105ff0401020304"),  # EIO-P3-07
+        (["hello", b"\1\2\3\4"], "0006ff3468656c6c6f 0105ff0401020304"),  # EIO-P3-07, EIO-P3-08
         (["€a", b"\1\2\3"], "0005ff34e282ac61 0104ff04010203"),  # EIO-P3-09
         (["😀"], "0005ff34f09f9880"),
         ([b"x" * 99], "01010000ff04" + "78" * 99),
@@ -93,10 +93,14 @@ def test_bytes_of_a_payload_of_bytes(items: list[str | bytes], body: str) -> Non
         ("-2:4a", []),
         ("2.0:4a", []),
         (" 2:4a", []),
+        ("+2:4a", []),
+        ("2e0:4a", []),
+        ("0x2:4a", []),
         ("1_0:4aaaaaaaaa", []),
         ("٢:4a", []),
         ("2", []),
         ("2:4a1:4,1", ["a", ""]),
+        ("2:4a1:42", ["a", ""]),
         ("2:4a3", ["a"]),
         ("2:4a9:4b", ["a"]),
         ("2:4a1:7", ["a"]),
@@ -109,7 +113,7 @@ def test_bytes_of_a_payload_of_bytes(items: list[str | bytes], body: str) -> Non
     ],
 )
 def test_payload_of_text_that_is_none(body: str, good: list[str]) -> None:
-    """EIO-P3-05: what stands before the error is not lost."""
+    """EIO-P3-05, EIO-P3-06: what stands before the error is not lost."""
     found, error = data_of(decode_payload_v3(body.encode()))
     assert found == good
     assert error is not None
@@ -145,6 +149,7 @@ def test_payload_of_bytes_that_is_none(body: str, good: list[str]) -> None:
     [
         (decode_payload_v3, b"0:", []),
         (decode_payload_v3, b"0:2:4a0:", ["a"]),
+        (decode_payload_v3, b"02:4a", ["a"]),
         (decode_payload_v3, b"2:b92:4a1:b", ["a"]),
         (decode_payload_v3, b"3:4\xffa", ["\ufffda"]),
         (decode_binary_payload_v3, bytes.fromhex("0101ff09 0100ff 0002ff3461"), ["a"]),
@@ -153,6 +158,7 @@ def test_payload_of_bytes_that_is_none(body: str, good: list[str]) -> None:
     ],
 )
 def test_what_is_skipped_or_replaced(decode: Decode, body: bytes, items: list[str]) -> None:
+    """EIO-P3-04, EIO-P3-06, EIO-P3-12, EIO-P3-13."""
     assert data_of(decode(body)) == (items, None)
 
 

@@ -10,6 +10,7 @@ from sioproto import ClosedError, ConnectionRefused, LimitError, LocalProtocolEr
 from sioproto.engineio import (
     CloseReason,
     EngineServer,
+    HookFailed,
     HttpRespond,
     Request,
     ServerConfig,
@@ -111,6 +112,27 @@ def test_application_may_forbid_a_handshake(message: str) -> None:
     driver.http(request("EIO=4&transport=polling&key=1"))
     assert driver.post("E1", "4a").body == b"ok"
     assert len(asked) == 4, "not asked for what belongs to a session"
+
+
+def test_a_broken_function_lets_nobody_in_and_is_told_of() -> None:
+    """EIO-ERR-07: no machine raises because of a peer, and what it asks cannot say so."""
+    broken = RuntimeError("a bug")
+
+    def allow_request(head: Request) -> None:
+        if "key=1" not in head.target:
+            raise broken
+
+    core: EngineServer[str] = EngineServer(new_sid=counter("E"), allow_request=allow_request)
+    driver = Driver(core)
+    answer = driver.answers[driver.http(request("EIO=4&transport=polling"))]
+    assert answer.status == 403
+    assert json.loads(answer.body) == {"code": 4, "message": "internal error"}
+    rejected = driver.rejected[driver.connect(request("EIO=4&transport=websocket"))]
+    assert (rejected.status, rejected.body) == (400, b"internal error")
+    assert [out.error for out in driver.events_of(HookFailed)] == [broken, broken]
+    assert driver.events_of(SessionOpened) == []
+    driver.http(request("EIO=4&transport=polling&key=1"))
+    assert core.statistics().sessions == 1
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def upgrading() -> tuple[EngineServer[str], Driver, str, str]:
 
 
 def test_upgrade_moves_the_buffer_in_order() -> None:
+    """EIO-UPC-02: of a client that stopped polling before."""
     core, driver, sid, w = upgrading()
     assert driver.frame(w, "2probe") == ["3probe"]
     core.send(sid, "a")
@@ -36,6 +37,7 @@ def test_upgrade_moves_the_buffer_in_order() -> None:
 
 
 def test_polling_goes_on_during_the_probe() -> None:
+    """EIO-UPC-02: for a client that stops polling late."""
     core, driver, sid, w = upgrading()
     driver.frame(w, "2probe")
     poll = driver.poll(sid)

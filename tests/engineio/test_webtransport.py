@@ -14,6 +14,7 @@ from sioproto import ConnectionRefused, DecodeError, LimitError, LocalProtocolEr
 from sioproto._output import Effect
 from sioproto.engineio import (
     CloseReason,
+    CorsConfig,
     EngineServer,
     FrameDecoder,
     MessageReceived,
@@ -221,6 +222,21 @@ def test_upgrade() -> None:
     assert core.statistics().webtransport == 1
 
 
+@pytest.mark.parametrize("how", ["stream", "websocket"])
+def test_one_upgrade_at_a_time(how: str) -> None:
+    """EIO-WT-05: the session of an upgrade that is under way is not to be had."""
+    _, d = driver()
+    sid = d.open_polling()
+    hello = f'0{{"sid":"{sid}"}}'
+    first = d.stream(hello, name="first") if how == "stream" else d.upgrade(sid)
+    second = d.stream(hello, name="second")
+    assert second in d.ended
+    assert d.streams[second] == []
+    speak = d.say if how == "stream" else d.frame
+    assert speak(first, "2probe", "5") == ["3probe"]
+    assert d.events_of(SessionUpgraded)[0].sid == sid
+
+
 @pytest.mark.parametrize("wire", [b"\x00", b"\x80", b"\x7f" + b"\xff" * 8, encode_frame("4x")])
 def test_a_candidate_that_misbehaves_costs_the_session_nothing(wire: bytes) -> None:
     """EIO-UPS-09."""
@@ -286,6 +302,8 @@ def test_one_batch_at_a_time() -> None:
 
 
 def test_the_application_may_forbid_it() -> None:
+    """EIO-WT-10."""
+
     def refuse(head: Request) -> None:
         assert head is CONNECT
         raise ConnectionRefused("no")
@@ -296,6 +314,39 @@ def test_the_application_may_forbid_it() -> None:
     d = StreamDriver(core)
     assert d.stream("0") in d.ended
     assert d.events == []
+
+
+def test_served_beside_what_is_about_http() -> None:
+    """EIO-WT-10: CORS and functions for headers have nothing to say here."""
+    asked: list[Request] = []
+    core: EngineServer[str] = EngineServer(
+        ServerConfig(transports=ALL, cors=CorsConfig(origin="https://a.example")),
+        new_sid=counter("E"),
+        allow_request=asked.append,
+        response_headers=lambda head, opens: [("x-all", "1")],
+    )
+    d = StreamDriver(core)
+    s = d.stream("0")
+    assert asked == [CONNECT]
+    assert len(d.streams[s]) == len(d.events_of(SessionOpened)) == 1
+
+
+def test_a_query_without_limit_is_refused() -> None:
+    """EIO-QP-03: what a session is opened with has a query that can be read."""
+    core: SocketServer[str] = SocketServer(
+        EngineServer(ServerConfig(transports=ALL), new_sid=counter("E")),
+        new_id=counter("S"),
+        wall_clock=lambda: 0.0,
+    )
+    d = StreamDriver(core)
+    d.on_event = accepting(core).on_event
+    head = Request(method="CONNECT", target="/engine.io/?" + "a=1&" * 100)
+    d.stream(name="bad", head=head)
+    assert d.refused == {"bad": 400}
+    s = d.stream(
+        "0", head=Request(method="CONNECT", target="/engine.io/?" + "&".join(["a=1"] * 100))
+    )
+    assert d.say(s, "40") == ['40{"sid":"S1"}']
 
 
 def test_shutdown() -> None:

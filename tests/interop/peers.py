@@ -48,6 +48,7 @@ PEERS = {
     # The bundle of major version 4 in a browser.
     "chromium": Peer(program="chromium.mjs", transports=("default",)),
     "python-socketio": Peer(program="python_socketio_client.py"),
+    "sioproto": Peer(program="sioproto_client.py"),
 }
 # The official client for Node, as far back as there are servers for it.
 MAJORS = ("socket.io-client 4", "socket.io-client 3", "socket.io-client 2")

@@ -12,8 +12,9 @@ from tests.interop.peers import HERE, NODE_FOLDER, PEERS, SCENARIOS, TRANSPORTS,
 
 # Which peers run the scenarios that a program lists.
 PROGRAMS = {
-    "node.mjs": [peer for peer in PEERS if peer != "python-socketio"],
+    "node.mjs": [peer for peer in PEERS if peer not in ("python-socketio", "sioproto")],
     "python_socketio_client.py": ["python-socketio"],
+    "sioproto_client.py": ["sioproto"],
 }
 KEYS = {
     "asserts": str,

@@ -1,8 +1,9 @@
-"""The scenarios ask for what the reference does as well, not for ways of our own."""
+"""The scenarios ask for what the reference does as well, not for ways of our own. And our client
+is at home there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,12 +14,18 @@ if TYPE_CHECKING:
     from tests.interop.conftest import Run, RunningServer, Serve, Talk
 
 # The page for a browser is served by our server alone.
-PEERS_OF_REFERENCE = [peer for peer in PEERS if peer != "chromium"]
+PEERS_OF_REFERENCE = [peer for peer in PEERS if peer not in ("chromium", "sioproto")]
 
 
-@pytest.mark.parametrize(
-    ("peer", "name", "transports"), runs_of(*PEERS_OF_REFERENCE, transports=["default"])
-)
+def runs(*, interrupts: bool = False) -> list[Any]:
+    """What is run: our own client has more to show here than those of others."""
+    return [
+        *runs_of(*PEERS_OF_REFERENCE, interrupts=interrupts, transports=["default"]),
+        *runs_of("sioproto", interrupts=interrupts),
+    ]
+
+
+@pytest.mark.parametrize(("peer", "name", "transports"), runs())
 def test_scenario(
     peer: str,
     name: str,
@@ -30,10 +37,7 @@ def test_scenario(
     run_against(serve_reference, reference, run_scenario, peer, name, transports)
 
 
-@pytest.mark.parametrize(
-    ("peer", "name", "transports"),
-    runs_of(*PEERS_OF_REFERENCE, transports=["default"], interrupts=True),
-)
+@pytest.mark.parametrize(("peer", "name", "transports"), runs(interrupts=True))
 def test_scenario_with_a_restart(
     peer: str, name: str, transports: str, serve_reference: Serve, scenario_process: Talk
 ) -> None:

@@ -23,6 +23,8 @@ from sioproto.socketio import (
     Disconnected,
     Disconnecting,
     EventReceived,
+    Namespace,
+    NamespaceRemoved,
     NamespaceRequested,
     Socket,
 )
@@ -49,6 +51,7 @@ class Ledger:
         self.lives: dict[int, str] = {}
         self.asked: dict[tuple[object, int], int] = {}
         """How often each acknowledgement was settled: by socket or namespace, and id."""
+        self.removed: list[Namespace] = []
         self._leaving: Socket | None = None
 
     def enter(self, events: Iterable[Event]) -> None:
@@ -60,10 +63,14 @@ class Ledger:
         if isinstance(event, BroadcastAcked):
             self._settled(event.namespace, event.id)
             return
+        if isinstance(event, NamespaceRemoved):
+            self.removed.append(event.namespace)
+            return
         if isinstance(event, NamespaceRequested | SessionUpgraded):
             return
         letter = LETTERS[type(event)]  # engine events, for example, must not come through
         socket: Socket = event.socket  # type: ignore[attr-defined]  # all of these have one
+        assert not any(socket.namespace is namespace for namespace in self.removed), event
         if letter == "k":
             self._settled(socket, event.id)  # type: ignore[attr-defined]  # and these an id
         # One socket after the other: the end of one is not interrupted (SIO-DISC-06).

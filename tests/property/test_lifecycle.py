@@ -25,7 +25,7 @@ from sioproto.socketio import (
     RecoveryConfig,
     Socket,
 )
-from tests.harness import PROGRAMS, socket_driver
+from tests.harness import PROGRAMS, STEPS, socket_driver
 from tests.property.ledger import Ledger
 
 NAMESPACES = ["", "/custom,", "/dynamic,"]
@@ -260,4 +260,4 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=PROGRAMS, stateful_step_count=40)
+TestLives.settings = settings(max_examples=PROGRAMS, stateful_step_count=STEPS)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sioproto.socketio import Connected, RecoveryConfig, Socket
-from tests.harness import PROGRAMS, socket_driver
+from tests.harness import PROGRAMS, STEPS, socket_driver
 from tests.property.ledger import Ledger
 
 DURATION = 120.0
@@ -297,4 +297,4 @@ class Recovering(RuleBasedStateMachine):
 
 
 TestRecovering = Recovering.TestCase
-TestRecovering.settings = settings(max_examples=PROGRAMS, stateful_step_count=40)
+TestRecovering.settings = settings(max_examples=PROGRAMS, stateful_step_count=STEPS)

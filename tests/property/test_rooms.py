@@ -21,7 +21,7 @@ from sioproto.socketio import (
     Socket,
 )
 from sioproto_conformance.rooms_model import RoomsModel
-from tests.harness import PROGRAMS, socket_driver
+from tests.harness import PROGRAMS, STEPS, socket_driver
 
 CHANGES = {RoomCreated: "created", RoomJoined: "joined", RoomLeft: "left", RoomDeleted: "deleted"}
 
@@ -158,4 +158,4 @@ class Rooms(RuleBasedStateMachine):
 
 
 TestRooms = Rooms.TestCase
-TestRooms.settings = settings(max_examples=PROGRAMS, stateful_step_count=30, deadline=None)
+TestRooms.settings = settings(max_examples=PROGRAMS, stateful_step_count=STEPS, deadline=None)

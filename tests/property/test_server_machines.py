@@ -21,7 +21,7 @@ from sioproto import ClosedError, LocalProtocolError
 from sioproto._output import Event
 from sioproto.engineio._session import MESSAGE_OVERHEAD
 from sioproto.socketio import ConnectRequested, EventReceived, Socket
-from tests.harness import PROGRAMS, request, socket_driver
+from tests.harness import PROGRAMS, STEPS, request, socket_driver
 from tests.property.ledger import Ledger
 
 packets = st.sampled_from(
@@ -419,4 +419,4 @@ class Peers(RuleBasedStateMachine):
 
 
 TestPeers = Peers.TestCase
-TestPeers.settings = settings(max_examples=PROGRAMS, stateful_step_count=40, deadline=None)
+TestPeers.settings = settings(max_examples=PROGRAMS, stateful_step_count=STEPS, deadline=None)

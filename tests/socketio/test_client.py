@@ -8,7 +8,8 @@ import pytest
 
 from sioproto import ConnectionRefused, LocalProtocolError
 from sioproto._output import Event
-from sioproto.engineio import SessionUpgraded
+from sioproto.engineio import ClientConfig as EngineConfig
+from sioproto.engineio import EngineClient, SessionUpgraded
 from sioproto.socketio import (
     RESERVED_EVENTS,
     AuthRequested,
@@ -24,6 +25,7 @@ from sioproto.socketio import (
     ConnectRequested,
     Disconnected,
     RecoveryConfig,
+    SocketClient,
 )
 from tests.joined import joined_sockets
 from tests.socketio.client_support import answering, connected, heard, names, server_heard
@@ -402,6 +404,8 @@ def test_reserved_names_and_what_json_cannot_express() -> None:
             socket.emit(wrong)  # type: ignore[arg-type] # that is the point
     with pytest.raises(LocalProtocolError):
         socket.emit_with_ack("x", object(), now=joined.now)
+    with pytest.raises(LocalProtocolError):
+        socket.emit_with_ack("x", timeout=float("nan"), now=joined.now)
     assert socket.emit_with_ack("error", now=joined.now) == 0
     socket.emit("toString")
     joined.run()
@@ -452,6 +456,21 @@ def test_retries_go_on_after_a_reconnection() -> None:
     assert server_heard(joined)[:2] == [["silent"]] * 2
     assert server_heard(joined)[-1] == ["b"]
     assert [event.id for event in joined.events_of(ClientAckReceived)] == [request]
+
+
+def test_acknowledgement_of_an_earlier_attempt() -> None:
+    """SIO-CBUF-09: on a network that is slower than the time limit, each attempt is late; the
+    reference never gets anywhere."""
+    client, server, joined = connected(retries=5, ack_timeout=0.5)
+    answering(server, joined)
+    joined.latency = 0.6
+    requests = [client.of("/").emit_with_ack("x", number, now=joined.now) for number in range(3)]
+    joined.run(30.0)
+    assert [event.id for event in joined.events_of(ClientAckReceived)] == requests
+    assert not joined.events_of(ClientAckFailed)
+    numbers = [number for _, number in server_heard(joined)]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {0, 1, 2}
 
 
 def test_last_attempt_that_is_cut_off() -> None:
@@ -523,3 +542,21 @@ def test_no_recovery_after_a_wanted_end() -> None:
 def test_config_refuses_nonsense_by_name(field: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=rf"ClientConfig\.{next(iter(field))}"):
         ClientConfig(**field)
+
+
+def test_driver_is_woken_by_commands_that_set_a_deadline() -> None:
+    """It may be asleep until the next heartbeat."""
+    woken: list[float | None] = []
+    engine = EngineClient(EngineConfig(), nonce=lambda: "n", wake=lambda: woken.append(None))
+    client = SocketClient(engine, ClientConfig(), random=lambda: 0.5)
+    client.of("/").emit_with_ack("x", timeout=5.0, now=0.0)
+    assert len(woken) == 1
+    assert client.next_deadline() == 5.0
+    client, _, joined = connected("/a")
+    client.engine._wake = lambda: woken.append(joined.now)
+    client.of("/a").disconnect(now=joined.now)
+    joined.drain()
+    woken.clear()
+    client.of("/a").connect(now=joined.now)
+    assert woken == [joined.now]
+    assert client.next_deadline() == joined.now + 0.1

@@ -10,12 +10,14 @@ import pytest
 from sioproto import LocalProtocolError
 from sioproto.engineio import EngineServer
 from sioproto.socketio import (
+    AckFailed,
     BroadcastAcked,
     Connected,
     Disconnected,
     KeptSocket,
     LocalAdapter,
     Namespace,
+    Packet,
     Restored,
     ServerEventReceived,
     ServersAnswered,
@@ -243,7 +245,7 @@ class SlowStorage(LocalAdapter):
         """Answer the oldest question."""
         pid, done = self.searches.pop(0)
         kept = self.kept.pop(pid, None)
-        done(None if kept is None else (kept, []))
+        done(None if kept is None else (kept, list))
 
 
 def slow_server() -> tuple[SocketServer[str], Driver, SlowStorage]:
@@ -303,3 +305,77 @@ def test_a_second_connect_before_the_storage_has_answered() -> None:
     storage.find()
     assert driver.drain() == []
     assert core.of("/").pending == 0
+
+
+def test_nothing_is_kept_of_what_has_been_answered() -> None:
+    """SIO-BC-11, SIO-BC-19: also if the time that it had is long."""
+    bus, a, b = cluster()
+    wa, _ = a.client()
+    wb, _ = b.client()
+    for number in range(0, 600, 2):
+        assert a.io.to().emit_with_ack("q", timeout=1e6, now=0) == number
+        bus.carry()
+        for server, w in ((a, wa), (b, wb)):
+            (question,) = server.heard(w)
+            assert isinstance(question, str)
+            server.driver.frame(w, "43" + question.partition("[")[0][2:] + "[1]")
+        bus.carry()
+        a.io.server_side_emit_with_ack("how many", timeout=1e6, now=0)
+        bus.carry()
+        b.driver.drain()
+        event = b.driver.events_of(ServerEventReceived)[-1]
+        assert event.reply is not None
+        event.reply(1)
+        bus.carry()
+    a.driver.drain()
+    assert (
+        len(a.driver.events_of(BroadcastAcked)) == len(a.driver.events_of(ServersAnswered)) == 300
+    )
+    for server in (a, b):
+        assert server.core.statistics().timers < 100
+
+
+def test_whoever_leaves_while_it_is_asked_owes_nothing() -> None:
+    """SIO-BC-11"""
+
+    class Leaving(CoreSocket):
+        def deliver(self, messages: list[Any], packet: Packet) -> None:
+            super().deliver(messages, packet)
+            self.disconnect(now=0)
+
+    core: SocketServer[str] = SocketServer(
+        EngineServer(new_sid=counter("E")),
+        new_id=counter("S"),
+        wall_clock=lambda: 0.0,
+        socket_class=Leaving,
+    )
+    driver = accepting(core)
+    for _ in range(2):
+        w, _ = driver.open_websocket()
+        driver.frame(w, "40")
+    core.namespaces["/"].sockets["S1"].emit_with_ack("q", timeout=5, now=0)
+    driver.drain()
+    assert [out.why for out in driver.events_of(AckFailed)] == ["disconnect"]
+    core.of("/").to().emit_with_ack("q", timeout=5, now=0)
+    driver.drain()
+    assert [out.missing for out in driver.events_of(BroadcastAcked)] == [("S2",)]
+
+
+@pytest.mark.parametrize("asked", ["servers", "sockets"])
+def test_the_driver_learns_how_long_others_have(asked: str) -> None:
+    """SIO-BC-13, SIO-BC-19: nothing goes out from here that would make it look."""
+    bus = Bus()
+    woken: list[float | None] = []
+    core: SocketServer[str] = SocketServer(
+        EngineServer(new_sid=counter("E"), wake=lambda: woken.append(core.next_deadline())),
+        new_id=counter("S"),
+        wall_clock=lambda: 0.0,
+        adapter=lambda namespace: BusAdapter(namespace, bus),
+    )
+    Server(bus, "B")
+    list(core.outputs())
+    if asked == "servers":
+        core.of("/").server_side_emit_with_ack("how many", timeout=5, now=0)
+    else:
+        core.of("/").to().emit_with_ack("q", timeout=5, now=0)
+    assert woken == [5]

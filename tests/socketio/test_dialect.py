@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sioproto import LimitError
+from sioproto._output import Event
 from sioproto.socketio import (
     AckReceived,
     ConnectAbandoned,
@@ -55,6 +56,7 @@ def test_client_is_in_the_main_namespace_at_once() -> None:
 
 
 def test_by_polling_the_reply_comes_with_the_first_poll() -> None:
+    """SIO-V4-02, SIO-V4-06."""
     _, driver = v4_driver()
     sid = driver.open_polling()
     assert driver.answers["x1"].body.decode().endswith("}")
@@ -68,6 +70,8 @@ def test_events_and_acknowledgements_of_both_sides() -> None:
     """SIO-V4-06."""
     _, driver = v4_driver("/custom")
     w, sid = open_websocket(driver)
+    assert driver.frame(w, "2") == ["3"], "the heartbeat is the client's"
+    driver.frames[w].remove("3")
     assert driver.frame(w, "40/custom,") == ["40/custom,"]
     main, custom = (event.socket for event in driver.events_of(Connected))
     assert custom.id == f"/custom#{sid}"  # SIO-V4-03b
@@ -152,6 +156,17 @@ def test_client_may_come_back_to_a_namespace_that_it_left() -> None:
     first, again = (event.socket for event in driver.events_of(Connected)[1:3])
     assert first is not again
     assert list(again.rooms) == [again.id]
+
+
+def test_name_at_the_end_needs_no_comma() -> None:
+    """SIO-V4-07."""
+    core, driver = v4_driver("/foo")
+    w, sid = open_websocket(driver)
+    assert driver.frame(w, "40/foo") == ["40/foo,"]
+    assert list(core.of("/foo").sockets) == [f"/foo#{sid}"]
+    driver.frame(w, "41/foo")
+    assert reasons(driver) == ["client namespace disconnect"]
+    assert len(core.of("/").sockets) == 1
 
 
 # Refusing
@@ -241,6 +256,33 @@ def test_silent_client_is_disconnected() -> None:
 
 
 # Both revisions
+
+
+def test_each_revision_is_spoken_to_in_its_own_way() -> None:
+    """SIO-V4-08: on one server, in one namespace."""
+    core, driver = v4_driver("/foo", "/no", accept=False)
+
+    def judge(event: Event) -> None:
+        if isinstance(event, ConnectRequested):
+            if event.socket.namespace.name == "/no":
+                core.reject(event.socket, "no")
+            else:
+                core.accept(event.socket)
+
+    driver.on_event = judge
+    told = {}
+    for revision in (3, 4):
+        driver.revision = revision
+        w, sid = driver.open_websocket()
+        unasked = driver.frames[w][1:]
+        told[revision] = (unasked, driver.frame(w, '40/foo,{"token":"t"}', "40/no,"), sid)
+    old, new = driver.events_of(Connected)[-2:]
+    assert told[3][:2] == (["40"], ["40/foo,", '44/no,"no"'])
+    assert told[4][:2] == ([], [f'40/foo,{{"sid":"{new.socket.id}"}}', '44/no,{"message":"no"}'])
+    assert old.socket.id == f"/foo#{told[3][2]}"
+    assert told[4][2] not in new.socket.id
+    assert (old.socket.handshake.auth, new.socket.handshake.auth) == ({}, {"token": "t"})
+    assert list(core.of("/foo").sockets) == [old.socket.id, new.socket.id]
 
 
 def test_broadcast_reaches_both_revisions() -> None:

@@ -12,6 +12,7 @@ from sioproto.socketio import (
     Connected,
     ConnectRequested,
     Disconnected,
+    NamespaceRemoved,
     NamespaceRequest,
     NamespaceRequested,
     SocketServer,
@@ -106,8 +107,10 @@ def test_empty_namespace_goes_if_it_was_granted(keep: bool) -> None:
             driver.drain()
     driver.frame(people[0], "41/x,", "41/static,")
     assert "/x" in core.namespaces
+    x = core.of("/x")
     driver.closed(people[1])
     assert ("/x" in core.namespaces) is keep
+    assert driver.events_of(NamespaceRemoved) == ([] if keep else [NamespaceRemoved(x)])
     assert "/static" in core.namespaces
     driver.frame(people[0], "40/x,")
     assert len(requests) == (1 if keep else 2)
@@ -142,8 +145,11 @@ def test_removal_by_hand() -> None:
         with pytest.raises(LocalProtocolError):
             core.remove(name)
     driver.frame(w, "41/x,")
+    removed = core.of("/x")
+    core.remove("x")
     core.remove("/x")
-    core.remove("/x")
+    driver.drain()
+    assert driver.events_of(NamespaceRemoved) == [NamespaceRemoved(removed)]
     assert driver.frame(w, "40/x,") == ['44/x,{"message":"Invalid namespace"}']
 
 

@@ -14,6 +14,7 @@ from sioproto.socketio import (
     ConnectRequested,
     Disconnected,
     EventReceived,
+    NamespaceRequested,
     RecoveringAdapter,
     RecoveryConfig,
     Socket,
@@ -351,6 +352,86 @@ def test_recovery_that_is_cut_off_too() -> None:
     client.connect()
     assert client.socket.recovered
     assert client.seen == [["seen"], ["missed"]]
+
+
+def test_what_is_sent_while_it_waits_to_be_let_in_is_missed_too() -> None:
+    """SIO-CSR-12, SIO-CSR-13: a middleware takes its time, and others go on."""
+    core, driver = recovering(accept=False)
+    io = core.of("/")
+    client = Client(driver)
+    core.accept(driver.events_of(ConnectRequested)[-1].socket)
+    io.emit("seen")
+    client.read()
+    client.socket.join("r")
+    client.cut()
+    io.emit("missed")
+    client.connect()
+    io.to("r").emit("meanwhile")
+    io.to("other").emit("for others")
+    returning = driver.events_of(ConnectRequested)[-1].socket
+    io.volatile.emit("volatile")
+    core.accept(returning)
+    io.emit("now")
+    assert client.read() == [["missed"], ["meanwhile"], ["now"]]
+    assert driver.events_of(Connected)[-1].socket.recovered
+    client.cut()
+    client.connect()
+    core.accept(driver.events_of(ConnectRequested)[-1].socket)
+    assert client.read() == [], "and is not sent twice"
+
+
+def test_nothing_is_kept_for_ever_where_nobody_is() -> None:
+    core, driver = recovering()
+    io = core.of("/custom")
+    recovery = io.adapter
+    assert isinstance(recovery, RecoveringAdapter)
+    for _ in range(10):
+        io.emit("nobody hears it")
+    driver.drain()
+    driver.sleep(300)
+    assert (len(recovery._log), recovery._log_size) == (0, 0)
+    assert core.next_deadline() is None
+
+
+def test_nor_of_whoever_goes_before_it_is_let_in_again() -> None:
+    """The clock may have stopped meanwhile: nobody was there, and nobody was kept."""
+    core, driver = recovering(accept=False)
+    client = Client(driver)
+    core.accept(driver.events_of(ConnectRequested)[-1].socket)
+    core.of("/").emit("seen")
+    client.cut()
+    driver.sleep(100)
+    client.connect()
+    driver.sleep(40)
+    driver.closed(client.w)
+    recovery = core.of("/").adapter
+    assert isinstance(recovery, RecoveringAdapter)
+    assert len(recovery._kept) == 1
+    driver.sleep(300)
+    assert (len(recovery._kept), len(recovery._kept_ids)) == (0, 0)
+
+
+def test_a_namespace_that_is_removed_takes_what_it_kept_along() -> None:
+    """SIO-NSP-12"""
+    core, driver = socket_driver(
+        recovery=RecoveryConfig(), dynamic_namespaces=True, remove_empty_namespaces=True
+    )
+    let_in = driver.on_event
+
+    def on_event(event: Any) -> None:
+        if isinstance(event, NamespaceRequested):
+            core.grant(event.request)
+        let_in(event)
+
+    driver.on_event = on_event
+    client = Client(driver, "/room,")
+    core.of("/room").emit("seen")
+    client.cut()
+    assert "/room" not in core.namespaces
+    driver.sleep(1)
+    assert core.next_deadline() is None
+    client.connect()
+    assert not client.socket.recovered
 
 
 def test_offset_costs_nothing_if_the_event_cannot_be_sent() -> None:

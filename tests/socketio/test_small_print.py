@@ -14,41 +14,12 @@ from sioproto.socketio import (
     EventReceived,
     LocalAdapter,
     Namespace,
-    RecoveryConfig,
     RoomCreated,
     RoomJoined,
-    ServerConfig,
     SocketServer,
 )
 from tests.harness import counter, request, socket_driver
 from tests.socketio.support import joined, rule
-
-
-def test_defaults_are_the_references() -> None:
-    """SIO-OPT-02, SIO-OPT-04, SIO-OPT-05, SIO-OPT-07 to SIO-OPT-12."""
-    config, recovery, engine = ServerConfig(), RecoveryConfig(), engineio.ServerConfig()
-    assert config.connect_timeout == 45  # SIO-OPT-02
-    assert config.recovery is None  # SIO-OPT-04
-    assert (recovery.max_disconnection_duration, recovery.skip_middlewares) == (120, True)
-    assert config.remove_empty_namespaces is False  # SIO-OPT-05
-    assert (engine.ping_interval, engine.ping_timeout) == (25, 20)  # SIO-OPT-07
-    assert engine.upgrade_timeout == 10  # SIO-OPT-08
-    assert engine.max_payload == 1_000_000  # SIO-OPT-09
-    assert engine.transports == ("polling", "websocket")  # SIO-OPT-10
-    assert engine.allow_upgrades is True  # SIO-OPT-11
-    assert config.max_attachments == 10  # SIO-OPT-12
-
-
-def test_what_has_no_bound_elsewhere_has_one_here() -> None:
-    """SIO-OPT-13."""
-    config, engine = ServerConfig(), engineio.ServerConfig()
-    bounds = (
-        config.max_pending_acks,
-        config.max_namespaces,
-        config.attachment_timeout,
-        engine.max_buffer,
-    )
-    assert all(0 < bound < float("inf") for bound in bounds)
 
 
 def test_revision_is_checked_below() -> None:

@@ -344,3 +344,41 @@ def test_room_events() -> None:
         RoomLeft(io, "r", bob.id),
         RoomDeleted(io, "r"),
     ]
+
+
+@pytest.mark.parametrize("timeout", [None, "5", True, float("nan")])
+def test_what_is_no_timeout_is_refused_before_anybody_is_asked(timeout: Any) -> None:
+    """Without a time, an acknowledgement would be waited for as long as the client is there."""
+    core, driver = socket_driver()
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40")
+    io = core.of("/")
+    (socket,) = io.sockets.values()
+    for ask in (socket.emit_with_ack, io.to().emit_with_ack, io.server_side_emit_with_ack):
+        with pytest.raises(LocalProtocolError, match="a number of seconds"):
+            ask("q", timeout=timeout, now=0)
+    assert driver.drain() == []
+
+
+@pytest.mark.parametrize("room", [1, None, ["r"]])
+def test_what_is_no_name_of_a_room_is_refused(room: Any) -> None:
+    """A list, above all: here rooms are arguments."""
+    core, driver = socket_driver()
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40")
+    io = core.of("/")
+    (socket,) = io.sockets.values()
+    misuses: list[Callable[[Any], object]] = [
+        io.to,
+        io.except_,
+        io.local.in_,
+        socket.to,
+        socket.except_,
+        socket.join,
+        socket.leave,
+        io.to().sockets_join,
+        io.to("nobody").sockets_leave,
+    ]
+    for misuse in misuses:
+        with pytest.raises(LocalProtocolError, match="a room is named by a string"):
+            misuse(room)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 import trio
 import trio.testing
@@ -44,16 +46,39 @@ class Recorder:
 async def test_requests_follow_each_other_on_one_connection(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
+    """EIO-HDR-01, EIO-HDR-02, EIO-POLL-18"""
     async with serving(EngineServer(echo)) as listener:
         client = Client(listener.connect())
         session = await open_polling(client)
         answer = await client.request("POST", session, b"4hello\x1e4again")
         assert (answer.status, answer.reason, answer.body) == (200, "OK", b"ok")
+        assert answer.headers["content-type"] == "text/html"
         assert answer.headers["content-length"] == "2"
+        assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["date"].endswith(" GMT")
         assert "connection" not in answer.headers
         answer = await client.request("GET", session)
         assert (answer.status, answer.body) == (200, b"4hello\x1e4again")
+        assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
+        assert answer.headers["content-length"] == "13"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_length_of_a_compressed_answer_is_told(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """EIO-HC-04"""
+    async with serving(EngineServer(echo)) as listener:
+        client = Client(listener.connect())
+        session = await open_polling(client)
+        await client.request("POST", session, b"4" + b"x" * 5000)
+        answer = await client.request("GET", session, headers="accept-encoding: gzip\r\n")
+        assert answer.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(answer.body) == b"4" + b"x" * 5000
+        assert answer.headers["content-length"] == str(len(answer.body))
+        assert "transfer-encoding" not in answer.headers
+        assert "vary" not in answer.headers  # EIO-HC-03
+        assert client.buffer == b""
 
 
 async def test_pipelined_requests_are_answered_in_order(
@@ -70,6 +95,7 @@ async def test_pipelined_requests_are_answered_in_order(
 async def test_what_arrives_behind_a_pending_poll_is_kept(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
+    """EIO-POLL-18c"""
     async with serving(EngineServer(echo)) as listener:
         client, other = Client(listener.connect()), Client(listener.connect())
         session = await open_polling(client)
@@ -362,6 +388,23 @@ async def test_head_requests_get_no_body(autojump_clock: trio.testing.MockClock)
         answer = await client.request("HEAD", "/nowhere")
         assert (answer.status, answer.headers["content-length"]) == (404, "9")
         assert (await client.request("GET", "/nowhere")).body == b"not found"
+
+
+@pytest.mark.parametrize("next_request", ["GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HT"])
+async def test_a_bad_head_behind_a_head_request_has_a_body_in_its_answer(
+    next_request: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """EIO-ROB-01: or no client could be served any more."""
+    async with serving(EngineServer(echo)) as listener:
+        client = Client(listener.connect())
+        assert (await client.request("HEAD", "/nowhere")).status == 404
+        await client.send(next_request)
+        assert isinstance(client.stream, trio.StapledStream)
+        await client.stream.send_stream.aclose()
+        answer = await client.answer()
+        assert answer.status == 400
+        assert len(answer.body) == int(answer.headers["content-length"]) > 0
+        await open_polling(Client(listener.connect()))
 
 
 async def test_the_fallback_answers_what_nobody_serves(

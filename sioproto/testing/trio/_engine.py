@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sioproto.engineio._message import message_of
+from sioproto._errors import LocalProtocolError
+from sioproto.engineio import Packet, PacketType, encode_packet
+from sioproto.engineio._message import check_text
 from sioproto.testing.trio._connection import Connection
 from sioproto.testing.trio._peer import Arriving, Peer, told_by_server
 from sioproto.testing.trio._waiting import Done
@@ -34,7 +36,11 @@ class EngineClient(Peer[str | bytes]):
             LocalProtocolError: neither text nor bytes, or text with a lone surrogate.
         """
         self._check_connected()
-        self._connection.put(message_of(data).packet)
+        if isinstance(data, str):
+            check_text(data)
+        elif not isinstance(data, bytes):
+            raise LocalProtocolError(f"a message is text or bytes, not {type(data).__name__}")
+        self._connection.put(encode_packet(Packet(PacketType.MESSAGE, data)))
         return self._done()
 
     async def receive(self, *, timeout: float | None = None) -> str | bytes:
