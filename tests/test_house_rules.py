@@ -64,6 +64,7 @@ def imports_of(path: Path, source: str) -> list[str]:
 CORE, ENGINE, SOCKET = "sioproto", "sioproto.engineio", "sioproto.socketio"
 APP, TRIO, ASGI = "sioproto._app", "sioproto.trio", "sioproto.asgi"
 TESTING, TESTING_TRIO = "sioproto.testing", "sioproto.testing.trio"
+CLI = "sioproto._cli"
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     CORE: ({CORE}, set()),
     ENGINE: ({CORE, ENGINE}, set()),
@@ -73,6 +74,10 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     ASGI: ({CORE, ENGINE, SOCKET, APP, ASGI}, {"anyio"}),
     TESTING: ({CORE, ENGINE, SOCKET, TESTING}, set()),
     TESTING_TRIO: ({CORE, ENGINE, SOCKET, APP, TRIO, TESTING, TESTING_TRIO}, {"trio"}),
+    CLI: (
+        {CORE, ENGINE, SOCKET, APP, TRIO, CLI},
+        {"trio", "h11", "wsproto", "click", "rich"},
+    ),
 }
 # What one file may import besides, when it is used: an extra.
 EXTRAS = {"sioproto.socketio._msgpack": "msgpack", "sioproto.testing.strategies": "hypothesis"}
@@ -84,6 +89,8 @@ SUITE_MEETS_LIBRARY = ("sioproto_conformance._fixture", "sioproto_conformance.br
 def layer_of(name: str) -> str:
     """The layer to which a name of the library belongs, e.g. that of ``sioproto.trio._http``."""
     parts = name.split(".")
+    if parts[:2] == ["sioproto", "__main__"]:
+        return CLI
     if ".".join(parts[:3]) in LAYERS:
         return ".".join(parts[:3])
     first_two = ".".join(parts[:2])
@@ -161,6 +168,12 @@ def test_suite_does_not_import_what_it_judges(path: Path) -> None:
         ("sioproto/testing/_pair.py", "from sioproto.testing.trio import serving"),
         ("sioproto/testing/trio/_client.py", "import hypothesis"),
         ("sioproto/testing/trio/_client.py", "import h11"),
+        ("sioproto/trio/_client.py", "from sioproto._cli._main import main"),
+        ("sioproto/trio/_client.py", "from sioproto.__main__ import main"),
+        ("sioproto/_cli/_probe.py", "from sioproto.testing.trio import serving"),
+        ("sioproto/_cli/_probe.py", "from sioproto.asgi import Server"),
+        ("sioproto/_cli/_probe.py", "import httpx"),
+        ("sioproto/__main__.py", "import msgpack"),
     ],
 )
 def test_import_rule_sees(path: str, source: str) -> None:
@@ -173,6 +186,10 @@ def test_import_rule_lets_pass() -> None:
     source = "import trio.testing\nfrom sioproto.trio import Server\nfrom .. import x"
     assert wrong_imports(Path("sioproto/testing/trio/_client.py"), source) == []
     assert wrong_imports(Path("sioproto/socketio/_server.py"), "from ..engineio import *") == []
+    source = (
+        "import click, trio\nfrom sioproto._cli import _main\nfrom sioproto.trio import connect"
+    )
+    assert wrong_imports(Path("sioproto/__main__.py"), source) == []
 
 
 @pytest.mark.parametrize(

@@ -155,14 +155,18 @@ def test_installed_version_is_the_one_of_the_source(bare: Environment) -> None:
     assert bare.run(code).split() == [sioproto.__version__] * 2
 
 
+@pytest.mark.parametrize(
+    ("program", "extra"),
+    [("sio-conformance", "sioproto[conformance]"), ("sioproto", "sioproto[cli]")],
+)
 @pytest.mark.parametrize("arguments", [[], ["run"], ["list"], ["--help"]], ids=str)
 def test_command_without_its_extra_says_what_to_install(
-    bare: Environment, arguments: list[str]
+    bare: Environment, program: str, extra: str, arguments: list[str]
 ) -> None:
-    command = [str(bare.programs / "sio-conformance"), *arguments]
+    command = [str(bare.programs / program), *arguments]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")
-    assert "sioproto[conformance]" in result.stderr
+    assert extra in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

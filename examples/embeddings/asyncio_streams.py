@@ -94,6 +94,7 @@ class Connection:
                 if not await self.serve(head):
                     break
                 self.http.start_next_cycle()
+                self.head_only = False
         can_answer = self.http.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         if can_answer and self.http.their_state is h11.ERROR:
             with contextlib.suppress(OSError):

@@ -169,7 +169,8 @@ class EngineServer(Generic[X]):
         query, refusal = self._admission.judge(request, upgrade=True)
         if refusal is not None:
             # Always before the 101, and the bare text, with one status for all (EIO-ERR-20).
-            self.put(WsReject(ws, 400, TEXT_HEADERS, refusal.message.encode()))
+            headers = TEXT_HEADERS + self._answers.shared(request)
+            self.put(WsReject(ws, 400, headers, refusal.message.encode()))
             return
         if sid := query.get("sid"):
             session = self._sessions[sid]

@@ -302,7 +302,8 @@ class Session(Generic[X]):
     def _answer_poll(self, messages: list[Message]) -> None:
         assert self.poll is not None
         exchange, self.poll = self.poll, None
-        compress = any(message.compress for message in messages)
+        # One that must not be compressed is not safe beside others either (EIO-HC-02).
+        compress = all(message.compress for message in messages)
         self._host.respond(exchange, *self.shape(messages), compress=compress)
 
     def shape(self, messages: list[Message]) -> tuple[Headers, bytes]:

@@ -148,9 +148,7 @@ def socket_events() -> st.SearchStrategy[list[Frame]]:
 def socket_acks() -> st.SearchStrategy[list[Frame]]:
     """ACK and BINARY_ACK: the text, then its attachments."""
     args = st.lists(json_values() | st.binary(max_size=10), max_size=3)
-    return st.builds(
-        _with_attachments, st.just("3"), namespaces(), st.integers(0, 2**53 - 1), args
-    )
+    return st.builds(_with_attachments, st.just("3"), namespaces(), st.integers(0, 2**53 - 1), args)
 
 
 def socket_connect_errors() -> st.SearchStrategy[list[Frame]]:
@@ -189,7 +187,7 @@ def broken_socket_packets() -> st.SearchStrategy[str]:
         st.sampled_from(RESERVED).map(lambda name: "2" + _dumps([name])),
         st.sampled_from(('2["a"', "2[]", "2", "21", '2 ["a"]', '2/a["b"]', "5", '5["a"]', '51["a"]',
                          '50-["a"]', '5-["a"]', '5x-["a"]', '299999999999999999["a"]', "2[NaN]",
-                         '51-["a"]', '51-["a",{"_placeholder":true,"num":1}]')),
+                         '51-["a",{"_placeholder":true,"num":1}]')),
     )  # fmt: skip
 
 

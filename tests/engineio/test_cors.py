@@ -181,6 +181,13 @@ def test_101_says_the_same() -> None:
         assert cors(d.accepted[w]) == {"allow-origin": HERE, "vary": "Origin"}
 
 
+def test_a_refused_upgrade_says_the_same() -> None:
+    """EIO-CORS-03"""
+    d = driver(origin=(HERE,))
+    w = d.connect(request(f"{WEBSOCKET}&sid=unknown", origin=HERE))
+    assert cors(d.rejected[w]) == {"allow-origin": HERE, "vary": "Origin"}
+
+
 def test_a_function_that_raises_allows_nobody_and_is_told_of() -> None:
     """EIO-CORS-03"""
     error = RuntimeError("broken")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import ModuleType
 
@@ -23,3 +24,15 @@ def test_suite_finds_what_the_surroundings_forbid_and_nothing_else(
 @pytest.mark.parametrize("example", [asyncio_streams, wsgi_threads], ids=lambda each: each.__name__)
 def test_application_of_the_example_works(example: ModuleType) -> None:
     talk_to(example)
+
+
+def test_a_malformed_head_behind_a_head_request_is_answered() -> None:
+    async def ask() -> bytes:
+        async with asyncio_streams.serving([], 0) as url:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+            writer.write(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\nno request\r\n\r\n")
+            answers = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            return answers
+
+    assert asyncio.run(ask()).endswith(b"\r\n\r\nmalformed request")

@@ -8,8 +8,8 @@ from typing import Any
 
 from sioproto import DecodeError
 from sioproto.engineio import _session
+from sioproto.engineio._admission import Admission
 from sioproto.engineio._packet import decode_packet
-from sioproto.engineio._server import EngineServer
 from sioproto.engineio._session import Session, Timer
 from sioproto_conformance.broken import broken, replace
 
@@ -131,11 +131,11 @@ def only_first_packet_of_a_payload() -> None:
 def revision_not_checked() -> None:
     """Whatever revision a handshake asks for, it gets revision 4."""
 
-    def check(
-        original: Callable[..., Any], self: EngineServer[Any], request: Any, *, upgrade: bool
+    def judge(
+        original: Callable[..., Any], self: Admission[Any], request: Any, *, upgrade: bool
     ) -> Any:
         query, refusal = original(request, upgrade=upgrade)
         unsupported = refusal is not None and refusal.code == 5
         return {**query, "EIO": "4"}, None if unsupported else refusal
 
-    replace(EngineServer, "_check", check)
+    replace(Admission, "judge", judge)

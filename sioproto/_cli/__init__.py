@@ -1,0 +1,1 @@
+"""The command line (extra ``cli``): ``decode``, ``connect``, ``probe``, ``serve``."""
