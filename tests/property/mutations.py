@@ -211,10 +211,10 @@ MUTATIONS = [
         "pass",
     ),
     Mutation(
-        "good-bye before what was sent",
-        f"{CLIENT}:_part",
-        "self.outbox.put(CLOSE)",
-        "self.outbox.put_first(CLOSE)",
+        "good-bye instead of what was sent",
+        f"{CLIENT}:flush",
+        "if not messages and self.state is State.LEAVING:",
+        "if self.state is State.LEAVING:",
     ),
     Mutation(
         "payloads larger than the server takes",
@@ -225,7 +225,7 @@ MUTATIONS = [
     Mutation(
         "one POST only",
         f"{CLIENT}:_post_done",
-        "if self.outbox:",
+        "if self.outbox or self.state is State.LEAVING:",
         "if False:",
     ),
     Mutation(
@@ -279,15 +279,15 @@ MUTATIONS = [
     ),
     Mutation(
         "double replay",
-        f"{RECOVERY}:_find",
-        "if entry.number > seen and entry.is_for(kept):",
-        "if entry.number >= seen and entry.is_for(kept):",
+        f"{RECOVERY}:_since",
+        "if entry.number > number and entry.is_for(kept)",
+        "if entry.number >= number and entry.is_for(kept)",
     ),
     Mutation(
         "the first that was missed is not replayed",
-        f"{RECOVERY}:_find",
-        "if entry.number > seen and entry.is_for(kept):",
-        "if entry.number > seen + 1 and entry.is_for(kept):",
+        f"{RECOVERY}:_since",
+        "if entry.number > number and entry.is_for(kept)",
+        "if entry.number > number + 1 and entry.is_for(kept)",
     ),
     Mutation(
         "what is sent to one who is cut off is lost",

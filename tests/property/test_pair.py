@@ -20,7 +20,10 @@ from tests.property.socket_schedules import SocketSchedule
 
 MOST = 2_000
 """So many schedules may be needed to find a mutation."""
-KINDS = {"engines": EngineSchedule, "sockets": SocketSchedule}
+KINDS: dict[str, type[EngineSchedule | SocketSchedule]] = {
+    "engines": EngineSchedule,
+    "sockets": SocketSchedule,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
