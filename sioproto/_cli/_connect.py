@@ -70,6 +70,7 @@ class Talk:
         self._interactive = sys.stdin.isatty() and self._out.is_terminal
         self._keyboard = Keyboard(self._out) if self._interactive else None
         self._socket: ClientSocket
+        self._arriving: AsyncIterator[ClientEventReceived]
         self._nursery: trio.Nursery
         self._code = FINE
         self._connections = 0
@@ -115,6 +116,8 @@ class Talk:
 
     def _watch(self) -> None:
         socket, manager = self._socket, self._socket.manager
+        # First of all: a listener alone would begin to take the events, and drop them.
+        self._arriving = aiter(socket)
         socket.on("connect")(self._connected)
         socket.on("disconnect")(self._disconnected)
         manager.on("upgrade")(lambda: self._state("upgraded", transport="websocket"))
@@ -149,7 +152,7 @@ class Talk:
 
     async def _listen(self) -> None:
         try:
-            async for event in self._socket:
+            async for event in self._arriving:
                 self._event(event)
             self._fail("the server has disconnected this client", TROUBLE)
         except ConnectionRefused as error:

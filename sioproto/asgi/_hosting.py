@@ -20,9 +20,13 @@ class AnyioRuntime:
     def __init__(self, tasks: anyio.abc.TaskGroup, busy: Busy) -> None:
         self._tasks = tasks
         self._busy = busy
+        self.ended = False
+        """Whether tasks have an owner no more."""
 
     def spawn(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
-        """Start a task."""
+        """Start a task, unless the serving has ended: it has no owner then."""
+        if self.ended:
+            return
         self._tasks.start_soon(self._run, function, args)
 
     def event(self) -> anyio.Event:
@@ -58,6 +62,7 @@ class Hosting:
         """Whether requests are still taken."""
         self._shutdown_timeout = shutdown_timeout
         self._tasks: anyio.abc.TaskGroup | None = None
+        self._runtime: AnyioRuntime | None = None
         self._ended = anyio.Event()
 
     @asynccontextmanager
@@ -86,14 +91,20 @@ class Hosting:
         try:
             with anyio.CancelScope(shield=True):
                 async with anyio.create_task_group() as self._tasks:
-                    runtime = AnyioRuntime(self._tasks, self.busy)
+                    self._runtime = runtime = AnyioRuntime(self._tasks, self.busy)
                     self.endpoint.application.start(
                         runtime, self.endpoint.wake, self.endpoint.flush
                     )
                     self._tasks.start_soon(self.endpoint.run_clock)
                     task_status.started()
         finally:
-            self.open = False
+            if self._runtime is not None:
+                self._runtime.ended = True
+            if self.open:
+                # A task has failed. Requests and WebSockets are the ASGI server's tasks: without
+                # a clock, they would wait for ever.
+                self.open = False
+                self.endpoint.call(self.endpoint.core.shutdown)
             self._ended.set()
 
     def _shut_down(self) -> None:

@@ -118,6 +118,8 @@ class RecoveringAdapter(LocalAdapter):
         super().__init__(namespace)
         self.config = config
         self._moved = namespace.adapter_moved
+        self._tick = config.max_disconnection_duration / TICKS
+        self._ticked = -inf
         self._log: deque[_Entry] = deque()
         self._log_size = 0
         self._stamped = 0  # so many entries at the start of the log know until when they are kept
@@ -210,10 +212,9 @@ class RecoveringAdapter(LocalAdapter):
     # Time
 
     def start(self) -> None:
-        """There is somebody, or something, to forget: let the clock tick, at once and from time to
-        time."""
+        """There is somebody, or something, to forget: let the clock tick on."""
         if self.deadline == inf:
-            self.deadline = -inf
+            self.deadline = self._ticked + self._tick  # long ago, if it has rested
             self._moved()
 
     def handle_timeout(self, now: float) -> None:
@@ -230,8 +231,8 @@ class RecoveringAdapter(LocalAdapter):
             self._log[index].until = until
         self._stamped = len(self._log)
         idle = not self._log and not self._kept and not self._sockets
-        tick = self.config.max_disconnection_duration / TICKS
-        self.deadline = inf if idle else now + tick
+        self._ticked = now
+        self.deadline = inf if idle else now + self._tick
 
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

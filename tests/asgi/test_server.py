@@ -18,7 +18,7 @@ import sioproto.trio
 from sioproto import LocalProtocolError
 from sioproto.asgi import AsgiConfig, EngineServer, Server, Session, Socket
 from sioproto.engineio import ServerConfig
-from tests.asgi.support import BACKENDS, POLLING, WEBSOCKET, AsgiServer, run, serving
+from tests.asgi.support import BACKENDS, POLLING, WEBSOCKET, AsgiServer, Conversation, run, serving
 from tests.asgi.test_http import SLOW, Sessions, echo
 
 SOCKET = WEBSOCKET.replace("engine", "socket")
@@ -393,6 +393,38 @@ def test_exception_of_a_handler_ends_the_serving(backend: str) -> None:
         assert str(only(failure.value)) == "a bug"
         async with anyio.create_task_group() as tasks:
             assert (await AsgiServer(app, tasks).exchange(POLLING))[0] == 503
+
+    run(backend, main)
+
+
+@BACKENDS
+def test_and_leaves_nobody_waiting(backend: str) -> None:
+    """Requests and WebSockets are tasks of the ASGI server, and would outlive the core's clock."""
+
+    async def handler(session: Session) -> None:
+        async for data in session:
+            raise ValueError(data)
+
+    async def main() -> None:
+        app = EngineServer(handler, config=SLOW)
+        waiting: list[Conversation] = []
+
+        async def fail(server: AsgiServer) -> None:
+            async with app.running():
+                waiting.append(server.request(await server.open_polling()))
+                waiting.append(await server.open_websocket())
+                waiting[1].say("websocket.receive", text="4a bug")
+                await anyio.sleep_forever()
+
+        async with anyio.create_task_group() as tasks:
+            with pytest.raises(BaseExceptionGroup):
+                await fail(AsgiServer(app, tasks))
+            poll, ws = waiting
+            assert await poll.answer() == (200, b"1")
+            assert (await ws.hear())["type"] == "websocket.close"
+            await poll.end()
+            await ws.end()
+            assert anyio.current_time() < 1
 
     run(backend, main)
 

@@ -113,6 +113,8 @@ def url(heard: Heard) -> Iterator[str]:
 
     async def connection(socket: Socket) -> None:
         heard.handshakes.append(socket.handshake)
+        if "greet" in socket.handshake.query:
+            socket.emit("welcome")
 
         @socket.on_any
         def came(name: str, *args: Any) -> None:
@@ -224,6 +226,12 @@ def test_events_are_counted(url: str) -> None:
     assert monotonic() - began < 5
     assert result.exit_code == 1
     assert "1 of 3 events came in time" in result.stderr
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_an_event_that_comes_at_once_is_not_lost(url: str, attempt: int) -> None:
+    result = invoke("connect", f"{url}/?greet", "--count", "1", "--timeout", "5", input="")
+    assert (result.exit_code, result.stdout) == (0, "< welcome\n"), result.stderr
 
 
 def test_input_may_end_early(url: str) -> None:
