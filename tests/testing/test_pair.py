@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,7 +46,7 @@ def test_what_travels_on_one_connection_keeps_its_order() -> None:
     pair = opened(seed=1, network=Network(latency=(0.1, 0.2), jitter=1.0))
     pair.run(10)
     for number in range(50):
-        pair.later(number / 100, lambda number=number: pair.client.send(str(number)))
+        pair.later(number / 100, partial(pair.client.send, str(number)))
     pair.run(30)
     got = [event.data for event in pair.server_events if isinstance(event, MessageReceived)]
     assert got == [str(number) for number in range(50)]
@@ -64,7 +66,7 @@ def test_requests_overtake_each_other() -> None:
 @pytest.mark.parametrize("kind", ["abort", "refuse", "cut", "stall", "duplicate"])
 def test_each_fault_happens_alone(kind: str) -> None:
     client = ClientConfig(transports=("websocket",)) if kind in ("refuse", "cut") else POLLING
-    pair = opened(60.0, seed=2, client=client, network=Network(**{kind: 1.0}))
+    pair = opened(60.0, seed=2, client=client, network=replace(Network(), **{kind: 1.0}))
     assert kinds(pair)
     assert {*kinds(pair)} == {kind}
     assert all(str(fault.at) for fault in pair.faults)
