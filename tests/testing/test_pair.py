@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -66,7 +65,8 @@ def test_requests_overtake_each_other() -> None:
 @pytest.mark.parametrize("kind", ["abort", "refuse", "cut", "stall", "duplicate"])
 def test_each_fault_happens_alone(kind: str) -> None:
     client = ClientConfig(transports=("websocket",)) if kind in ("refuse", "cut") else POLLING
-    pair = opened(60.0, seed=2, client=client, network=replace(Network(), **{kind: 1.0}))
+    chances: dict[str, Any] = {kind: 1.0}
+    pair = opened(60.0, seed=2, client=client, network=Network(**chances))
     assert kinds(pair)
     assert {*kinds(pair)} == {kind}
     assert all(str(fault.at) for fault in pair.faults)
