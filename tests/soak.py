@@ -1,4 +1,4 @@
-"""Runs that take long: ``python tests/soak.py properties`` or ``idle``.
+"""Runs that take long: ``python tests/soak.py properties``, ``pair`` or ``idle``.
 
 Each prints its summary as rows of a table.
 """
@@ -6,13 +6,14 @@ Each prints its summary as rows of a table.
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
 import time
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # for the helpers of the 
 from sioproto.engineio import SessionClosed
 from sioproto.trio import Server, Socket
 from tests.harness import Driver, engine_driver
+from tests.property.test_pair import KINDS
 from tests.trio.support import Client, SocketClient, serving
 
 # Those that take longest happen to be the last in the alphabet: they begin.
@@ -124,6 +126,52 @@ def _run_properties(
         passing = sum(map(int, re.findall(r"(\d+) passing", statistics)))
         found.append((name.partition("property/")[2], passing, seconds))
     return Report(path.name, run.returncode != 0, run.stdout + run.stderr, found)
+
+
+@main.command()
+@click.option("--schedules", default=100_000, show_default=True, help="Of both kinds together.")
+@click.option("--first", default=0, show_default=True, help="Seed of the first.")
+def pair(schedules: int, first: int) -> None:
+    """Run a client machine and a server machine against each other, over bad networks."""
+    began = time.monotonic()
+    chunks = [
+        (kind, start, min(start + ROUND, first + schedules // 2))
+        for start in range(first, first + schedules // 2, ROUND)
+        for kind in ("engines", "sockets")
+    ]
+    hours: dict[str, float] = {}
+    failed: list[str] = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context) as pool:
+        for (kind, start, end), (seconds, failures) in zip(
+            chunks, pool.map(_run_schedules, chunks), strict=True
+        ):
+            hours[kind] = hours.get(kind, 0.0) + seconds / 3600
+            failed += failures
+            print(f"{kind} {start:,} to {end:,}: {len(failures)} failed", file=sys.stderr)
+    spent = time.monotonic() - began
+    verdict = f"{len(failed)} FAILED: {', '.join(failed[:20])}" if failed else "none failed"
+    virtual = ", ".join(f"{kind} {time:,.0f} h" for kind, time in hours.items())
+    print(
+        f"| pair | {schedules:,} schedules, {spent / 60:.1f} min, {schedules / spent:,.0f} per "
+        f"second, {sum(hours.values()):,.0f} virtual hours ({virtual}) | {verdict} |"
+    )
+    sys.exit(bool(failed))
+
+
+def _run_schedules(chunk: tuple[str, int, int]) -> tuple[float, list[str]]:
+    """Run schedules of one kind. Returns the virtual seconds, and which failed."""
+    kind, start, end = chunk
+    seconds = 0.0
+    failed = []
+    for seed in range(start, end):
+        schedule = KINDS[kind](seed)
+        try:
+            schedule.run()
+        except Exception as error:
+            failed.append(f"{kind} {seed} ({type(error).__name__}: {str(error)[:100]})")
+        seconds += schedule.pair.now
+    return seconds, failed
 
 
 @main.command()

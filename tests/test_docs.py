@@ -11,6 +11,7 @@ import pytest
 
 import sioproto.engineio
 import sioproto.socketio
+import sioproto.testing.strategies
 import sioproto.trio
 from tests.project import FILES, ROOT, read
 
@@ -33,7 +34,7 @@ def test_the_index_has_every_page() -> None:
     assert sorted(linked) == sorted(path.name for path in PAGES if path.name != "README.md")
 
 
-@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "parsers", "recovery"])
+@pytest.mark.parametrize("name", ["http", "limits", "older-clients", "pair", "parsers", "recovery"])
 def test_programs_run(name: str) -> None:
     names: dict[str, Any] = {}
     for program in re.findall(r"```python\n(.*?)```", read(Path(f"docs/{name}.md")), re.DOTALL):
@@ -91,5 +92,22 @@ def test_limits_have_the_defaults_that_the_page_says(name: str) -> None:
 
 
 def test_reasons_are_all_there() -> None:
-    told = re.findall(r"^\| `([^`]+)` \|", read(Path("docs/reasons.md")), re.MULTILINE)
-    assert sorted(told) == sorted(str(reason) for reason in sioproto.socketio.DisconnectReason)
+    of_server, _, of_both = read(Path("docs/reasons.md")).partition("## On both sides")
+    reasons = sorted(str(reason) for reason in sioproto.socketio.DisconnectReason)
+    for table in (of_server, of_both):
+        assert sorted(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)) == reasons
+    columns = re.findall(r"^\| `[^`]+` \| ([^|]+) \|", of_both, re.MULTILINE)
+    clients = {reason for column in columns for reason in re.findall(r"`([^`]+)`", column)}
+    known = {str(reason) for reason in sioproto.socketio.ClientDisconnectReason}
+    assert clients == known - {"parse error"}  # between our machines, nobody sends garbage
+
+
+def test_strategies_and_networks_are_all_there() -> None:
+    page = read(Path("docs/pair.md"))
+    for name in sioproto.testing.strategies.__all__:
+        assert f"`{name}()`" in page, name
+    for field in fields(sioproto.testing.Network):
+        assert f"`{field.name}`" in page, field.name
+    for name in sioproto.testing.__all__:
+        if name not in ("Fault", "TraceEntry"):
+            assert name in page, name

@@ -80,7 +80,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     ),
 }
 # What one file may import besides, when it is used: an extra.
-EXTRAS = {"sioproto.socketio._msgpack": "msgpack"}
+EXTRAS = {"sioproto.socketio._msgpack": "msgpack", "sioproto.testing.strategies": "hypothesis"}
 # The suite speaks raw bytes, so that a bug of the library cannot vouch for itself. It meets the
 # library only where it runs or breaks the library's own server.
 SUITE_MEETS_LIBRARY = ("sioproto_conformance._fixture", "sioproto_conformance.broken")

@@ -59,6 +59,7 @@ class ClientSocket:
         # CONNECT was sent on this connection, and is not answered.
         self._asked = False
         self._rejoin_at = -inf
+        self._left_here = False  # on this connection
         self._alarm = Alarm(client.alarms, self._join_or_give_up)
         self._pid: str | None = None
         self._offset: str | None = None
@@ -169,6 +170,7 @@ class ClientSocket:
         if was_connected:
             self._send(Packet(PacketType.DISCONNECT, self._name))
             self._rejoin_at = now + self._client.config.rejoin_delay
+            self._left_here = True
         self._leave()
         self._client.deactivated(now)
         if was_connected:
@@ -347,7 +349,7 @@ class ClientSocket:
         self, reason: ClientDisconnectReason, details: Exception | None, will_retry: bool
     ) -> None:
         """The connection has ended."""
-        self._asked = False
+        self._asked = self._left_here = False
         self._rejoin_at = -inf
         self._alarm.clear()
         self._early, self._early_size = [], 0  # the next connection brings them again, or never
@@ -415,6 +417,7 @@ class ClientSocket:
                 self._asked = False
                 self._send(Packet(PacketType.DISCONNECT, self._name))
                 self._rejoin_at = now + self._client.config.rejoin_delay
+                self._left_here = True
             return
         if not isinstance(sid, str) or not sid:  # as servers of Socket.IO 2 answer (SIO-CLI-04)
             error = ConnectionFailed(
@@ -468,8 +471,12 @@ class ClientSocket:
     # Receiving
 
     def _receive_early(self, packet: Packet, size: int) -> None:
-        """An event came before the answer to CONNECT: middleware, or recovery, sent it."""
-        if self._active:
+        """An event came before the answer to CONNECT: middleware, or recovery, sent it.
+
+        If this is not the first time on this connection, it may as well be for the socket that left
+        before: an event too few is better than one of somebody else's.
+        """
+        if self._active and not self._left_here:
             self._early.append((packet, size))
             self._early_size += size
             if self._early_size > self._client.config.max_buffer:

@@ -257,3 +257,29 @@ def test_local_end_while_what_came_is_handled() -> None:
     server.client.ws_text(ws, '42["two"]', now=1.0)
     server.joined.run(1.0)
     assert server.heard == [["one"]]
+
+
+def test_events_for_the_socket_that_left_are_not_for_the_one_that_joins() -> None:
+    """SIO-CLI-16: on the connection that another namespace keeps, they are still under way."""
+    scripted = Scripted()
+    other = scripted.client.of("/other")
+    other.connect(now=scripted.joined.now)
+    scripted.say('40{"sid":"A"}', '40/other,{"sid":"B"}')
+    scripted.socket.disconnect(now=scripted.joined.now)
+    scripted.socket.connect(now=scripted.joined.now)
+    scripted.joined.run(1.0)  # CONNECT is sent again
+    scripted.say('42["for A"]', '421["for A as well"]', '40{"sid":"C"}', '42["for C"]')
+    assert scripted.heard == [["for C"]]
+
+
+def test_events_before_the_answer_are_taken_on_the_next_connection() -> None:
+    """SIO-CLI-07: whoever has left before it is nobody there."""
+    scripted = Scripted()
+    other = scripted.client.of("/other")
+    other.connect(now=scripted.joined.now)
+    scripted.say('40{"sid":"A"}', '40/other,{"sid":"B"}')
+    scripted.socket.disconnect(now=scripted.joined.now)
+    scripted.socket.connect(now=scripted.joined.now)
+    scripted.come_back()
+    scripted.say('42["early"]', '40{"sid":"C"}')
+    assert scripted.heard == [["early"]]
