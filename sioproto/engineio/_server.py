@@ -341,6 +341,11 @@ class EngineServer(Generic[X]):
         session = self._sessions.get(sid)
         return session is not None and session.writable
 
+    @property
+    def last_time(self) -> float:
+        """Seconds, as the last fact or command told; ``-inf`` before the first."""
+        return self._now
+
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is wanted next. May be early, never late."""
         return self._deadlines.next()

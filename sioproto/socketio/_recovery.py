@@ -118,6 +118,7 @@ class RecoveringAdapter(LocalAdapter):
         super().__init__(namespace)
         self.config = config
         self._moved = namespace.adapter_moved
+        self._last_time = namespace.last_time
         self._tick = config.max_disconnection_duration / TICKS
         self._ticked = -inf
         self._log: deque[_Entry] = deque()
@@ -214,7 +215,7 @@ class RecoveringAdapter(LocalAdapter):
     def start(self) -> None:
         """There is somebody, or something, to forget: let the clock tick on."""
         if self.deadline == inf:
-            self.deadline = self._ticked + self._tick  # long ago, if it has rested
+            self.deadline = max(self._ticked, self._last_time()) + self._tick
             self._moved()
 
     def handle_timeout(self, now: float) -> None:

@@ -469,3 +469,16 @@ def test_without_recovery_nothing_changes() -> None:
 def test_config_refuses_nonsense_by_name(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"RecoveryConfig.{field} must be"):
         RecoveryConfig(**{field: value})  # type: ignore[arg-type]  # nonsense has the wrong type
+
+
+def test_the_clock_of_the_log_is_never_set_to_the_past() -> None:
+    core, driver = recovering()
+    client = Client(driver)
+    driver.now = 100.0
+    core.handle_timeout(now=driver.now)
+    driver.drain()
+    core.of("/custom").emit("nobody is there")
+    deadline = core.next_deadline()
+    assert deadline is not None
+    assert deadline > driver.now
+    assert client.socket.connected
