@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, product
+from math import inf
 from random import Random
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.trio.witness import TO_ALL, Judge, Outbox, Witness, payload_of
 ACK_TIMEOUT = 2.0
 WINDOW = 20.0
 """How long a socket is kept that was cut off."""
+SILENCE = 6.0
+"""What went into a dead connection may be as much older than the end of it."""
 CALM = 60.0
 """Within so many seconds of good weather everybody is connected, and has everything."""
 TRANSPORTS = (("polling",), ("websocket",), ("polling", "websocket"))
@@ -121,9 +124,10 @@ class Side:
         auth, visit = socket.handshake.auth, (socket.id, socket.sid)
         witness = self.witnesses[auth["client"]]
         socket.data["client"] = witness.name
-        since = self._kept.pop(auth.get("pid", ""), None)
-        if since is not None and "offset" in auth and trio.current_time() < since + WINDOW - 1:
-            self._run.judge.check(socket.recovered, f"{witness.name} came back, and is not known")
+        away = trio.current_time() - self._kept.pop(auth.get("pid", ""), -inf)
+        if "offset" in auth and away < WINDOW - SILENCE:
+            words = f"{witness.name} came back after {away:.1f} s, and is not known"
+            self._run.judge.check(socket.recovered, words)
         self._here[socket.id] = socket
         self._away.pop(socket.id, None)
 
@@ -343,8 +347,7 @@ class Run:
     async def _settle(self) -> None:
         """Wait until everybody has everything."""
         await _until(lambda: not self._unsettled())
-        # Connections that nobody heard of for a while are found to be dead within the heartbeat.
-        await trio.sleep(6.0)
+        await trio.sleep(SILENCE)  # then it is known of every connection whether it is dead
         await _until(lambda: not self._unsettled())
         for side in self.sides.values():
             last = side.emit_to_all()

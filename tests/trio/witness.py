@@ -12,8 +12,8 @@ from collections import Counter
 Visit = tuple[str | None, str | None]
 TO_ALL = ""
 """Instead of the id of a socket: meant for everybody."""
-SOON = 1e-6
-"""Times that differ by less are the same."""
+SOON = 0.2
+"""A time limit counts from when it was set, which may be so long before the event is sent."""
 
 
 def payload_of(number: int) -> str | bytes | list[str | bytes]:
