@@ -179,7 +179,7 @@ def _run_schedules(chunk: tuple[str, int, int]) -> tuple[float, list[str]]:
 
 @main.command()
 @click.option("--minutes", default=10.0, show_default=True)
-@click.option("--clients", default=2, show_default=True, help="Of each kind.")
+@click.option("--clients", default=1, show_default=True, help="Of each kind.")
 @click.option("--seed", type=int, help="Of what the network does. By chance unless given.")
 def proxy(minutes: float, clients: int, seed: int | None) -> None:
     """Have clients and servers talk through a TCP proxy that cuts, stalls and delays."""

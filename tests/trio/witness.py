@@ -8,6 +8,7 @@ socket lives through under one id: a visit, and those that recovered it.
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 
 Visit = tuple[str | None, str | None]
 TO_ALL = ""
@@ -46,11 +47,17 @@ class Outbox:
     def __init__(self) -> None:
         self.emitted: list[tuple[str, int]] = []
         self._places: dict[int, int] = {}
+        self._times: dict[int, float] = {}
 
-    def add(self, target: str, number: int) -> None:
+    def add(self, target: str, number: int, now: float) -> None:
         """It is emitted now."""
         self._places[number] = len(self.emitted)
+        self._times[number] = now
         self.emitted.append((target, number))
+
+    def time_of(self, number: int) -> float:
+        """When it was emitted."""
+        return self._times[number]
 
     def since(self, number: int, id: str) -> list[int]:
         """The numbers for a socket, from this one on."""
@@ -160,17 +167,24 @@ class Witness:
         self.visits += 1
         if recovered:
             self.recoveries += 1
-            known = self.lives and self.lives[-1].id == id
-            self._check(bool(known), f"{id} is recovered, which it was not before")
+            known = [life.id for life in self.lives[-1:]]  # no id if it is gone already
+            self._check(id is None or known == [id], f"{id} is recovered, and was {known} before")
         else:
             self.lives.append(Life(id or ""))
 
     def receives(self, target: str, number: int, payload: object) -> None:
         """The client receives an event that can be recovered."""
         life = self.lives[-1]
+        life.id = life.id or target
         self._check(payload == payload_of(number), f"{number} is received with another payload")
         self._check(target in (TO_ALL, life.id), f"{number} for {target} is received by {life.id}")
         life.received.append(number)
+
+    @property
+    def up_to(self) -> float:
+        """When the last was emitted that the client has received under the id that it has."""
+        received = self.lives[-1].received if self.lives else []
+        return self._outbox.time_of(received[-1]) if received else -inf
 
     def has_received(self, number: int) -> bool:
         """Whether this is the last that the client has received."""
