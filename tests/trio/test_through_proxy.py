@@ -164,7 +164,7 @@ def arrives(number: int, on: str = "a") -> Callable[[Witness], None]:
         ([sends(1), lambda w: w.arrives(1, "x", ("a", "a"))], "another payload"),
         ([lambda w: w.hears(1, payload_of(1)), lambda w: w.hears(1, payload_of(1))], "again"),
         ([lambda w: w.answered(1)], "never heard"),
-        ([lambda w: w.connects("x", True)], "was \[\] before"),
+        ([lambda w: w.connects("x", True)], "was [] before"),
         ([lambda w: w.connects("x", False), lambda w: w.receives("y", 1, "1")], "for y"),
     ],
 )
