@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from sioproto._app._backlog import Backlog
 from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._runtime import Event, Runtime
+from sioproto._app._steps import Flusher, run_in_steps
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto._output import Output
 from sioproto.engineio import EngineServer, HookFailed, Request
@@ -59,7 +60,7 @@ class Application(ABC):
     def __init__(self, config: AppConfig | None) -> None:
         self.app_config = config or AppConfig()
         self._runtime: Runtime | None = None
-        self._wake_driver: Callable[[], None] | None = None
+        self._flusher: Flusher | None = None
         self._flush: Callable[[], None] | None = None
         self._error_hook: Callable[[Exception, Any], Any] | None = None
         self._backlogs: dict[str, Backlog] = {}
@@ -93,7 +94,7 @@ class Application(ABC):
         """
         self.check()
         self._runtime = runtime
-        self._wake_driver = wake
+        self._flusher = Flusher(wake, flush)
         self._flush = flush
 
     def settle(self) -> Backlog | None:
@@ -133,6 +134,13 @@ class Application(ABC):
             raise LocalProtocolError("not serving yet")
         return self._runtime
 
+    def spawn(self, function: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> None:
+        """Start a task of the application: what it raises ends the serving.
+
+        What it sends leaves whenever it pauses.
+        """
+        self.runtime.spawn(run_in_steps, self._flusher, function, *args)
+
     def now(self) -> float:
         """Seconds, for the commands that want to know."""
         return self.runtime.clock()
@@ -167,7 +175,7 @@ class Application(ABC):
 
     def hook_failed(self, out: HookFailed) -> None:
         """A function about requests or their answers raised: as bad as if a handler had."""
-        self.runtime.spawn(self.failed, out.error, None)
+        self.spawn(self.failed, out.error, None)
 
     def enter_backlog(self, sid: str) -> Backlog:
         """The backlog of a client, for one more task."""
@@ -203,8 +211,8 @@ class Application(ABC):
             self.engine().resume(sid, now=self.now())
 
     def _wake(self) -> None:
-        if self._wake_driver is not None:
-            self._wake_driver()
+        if self._flusher is not None:
+            self._flusher.want()
 
 
 def new_id() -> str:

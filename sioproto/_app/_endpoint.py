@@ -73,6 +73,7 @@ class Endpoint:
             WsClose: _ws_close,
         }
         self._alarm: Timeout | None = None
+        self._written: list[WsToken] = []
 
     def call(self, fact: Fact, *args: Any) -> Backlog | None:
         """State one fact, and do what follows from it. See ``call_all``."""
@@ -90,11 +91,22 @@ class Endpoint:
         for fact, args in facts:
             fact(*args, now=now)
         deliver = self._deliver
-        for out in self.core.outputs():
+        core = self.core
+        for out in core.outputs():
             deliver[type(out)](out)
-        deadline = self.core.next_deadline()
+        while self._written:
+            written, self._written = self._written, []
+            for ws in written:
+                core.ws_sent(ws, now=now)
+            for out in core.outputs():
+                deliver[type(out)](out)
+        deadline = core.next_deadline()
         self._set_alarm(inf if deadline is None else deadline)
         return self.application.settle()
+
+    def written(self, ws: WsToken) -> None:
+        """What a ``WsSend`` asked for was written while the core was drained."""
+        self._written.append(ws)
 
     def wake(self) -> None:
         """There is something to drain that no fact caused: let the clock do it, soon."""

@@ -236,7 +236,7 @@ class SocketApplication(Application, Audience):
 
     def _namespace_requested(self, out: NamespaceRequested) -> None:
         if self._parents:
-            self.runtime.spawn(self._find_parent, out.request)
+            self.spawn(self._find_parent, out.request)
         else:
             self.core.deny(out.request)
 
@@ -297,7 +297,7 @@ class SocketApplication(Application, Audience):
     def _server_event_received(self, out: ServerEventReceived) -> None:
         namespace = self._namespaces.get(out.namespace.name)
         if namespace is not None and namespace.server_side.get(out.name):
-            self.runtime.spawn(serve_server_event, self, namespace, out)
+            self.spawn(serve_server_event, self, namespace, out)
 
     def _room_changed(self, change: str, core: CoreNamespace, *args: str) -> None:
         namespace = self._namespaces.get(core.name)
@@ -307,13 +307,13 @@ class SocketApplication(Application, Audience):
             try:
                 listener.function(*args)
             except Exception as error:
-                self.runtime.spawn(self.failed, error, None)
+                self.spawn(self.failed, error, None)
 
     def _connect_requested(self, out: ConnectRequested) -> None:
         socket = out.socket
         assert isinstance(socket, Socket)
         socket._attach(self, self.enter_backlog(socket.sid))
-        self.runtime.spawn(serve_socket, self, self._namespace_of(socket.namespace), socket)
+        self.spawn(serve_socket, self, self._namespace_of(socket.namespace), socket)
 
     def _connect_abandoned(self, out: ConnectAbandoned) -> None:
         assert isinstance(out.socket, Socket)

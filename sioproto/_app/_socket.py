@@ -199,7 +199,7 @@ class Socket(CoreSocket):
                 except Exception as error:
                     # Whoever emits may be a handler of another client, in the middle of a
                     # broadcast.
-                    self._app.runtime.spawn(self._app.failed, error, self)
+                    self._app.spawn(self._app.failed, error, self)
         super().deliver(messages, packet)
 
     # Sending, and waiting

@@ -109,7 +109,7 @@ class _Refused(Exception):
 async def _handle_events(app: SocketApplication, socket: Socket) -> None:
     socket._listening = True
     inbox = socket._inbox
-    beside = Beside(app.runtime, app.app_config.max_concurrent)
+    beside = Beside(app.runtime.event, app.spawn, app.app_config.max_concurrent)
     while (event := await inbox.next()) is not None:
         await _handle(app, socket, event, beside)
     await beside.all_done()

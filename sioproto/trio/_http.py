@@ -70,7 +70,7 @@ class HttpConnection:
         config: ConnectionConfig,
         busy: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._wire = Wire(stream)
+        self._wire = Wire(stream, fast=config.fast_lanes)
         self._find_endpoint = find_endpoint
         self._fallback = fallback
         self._config = config

@@ -93,6 +93,8 @@ class WebSocket(WebSocketToken):
         self._extensions: list[Inflater] = []
         self._pong: bytes | None = None
         self._broken = False
+        self._unsent = b""
+        self._writer_rests = False
 
     def agree(self) -> list[tuple[str, str]]:
         """Agree on what the client offers; returns what the answer says about it."""
@@ -107,6 +109,19 @@ class WebSocket(WebSocketToken):
             self._frame_bytes = Deflater(agreement).frame_bytes
             self._extensions.append(Inflater(agreement, self.accepted.limit))
         return headers
+
+    def send(self, frames: list[WsFrame]) -> None:
+        """Write at once what the kernel takes at once; the writer does what is left."""
+        if not self._writer_rests:
+            super().send(frames)
+            return
+        data = b"".join(map(self._frame_bytes, frames))
+        sent = self._wire.try_send(data)
+        if sent == len(data):
+            self._endpoint.written(self)
+        else:
+            self._unsent = data[sent:]
+            super().send([])
 
     async def run(self, opening: bytes, received: bytes) -> None:
         """Live until the WebSocket is closed and the connection can be dropped.
@@ -126,7 +141,8 @@ class WebSocket(WebSocketToken):
         """Read until the peer has closed, or has broken the rules."""
         assert self.accepted is not None
         limit, max_fragments = self.accepted.limit, self._config.max_fragments
-        frames = FrameReader(limit, max_fragments, self._extensions)
+        fast = self._config.fast_lanes
+        frames = FrameReader(limit, max_fragments, self._extensions, fast=fast)
         left = self._config.max_linger_bytes
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
@@ -214,7 +230,10 @@ class WebSocket(WebSocketToken):
         while True:
             batch = self._next_work()
             pong, self._pong = self._pong, None
+            unsent, self._unsent = self._unsent, b""
             closing, code = self._closing, self._close_code
+            if unsent:
+                parts.append(unsent)
             if pong is not None:
                 parts.append(pong_frame(pong))
             if batch is not None:
@@ -230,4 +249,6 @@ class WebSocket(WebSocketToken):
                 self._written()
             if closing:
                 return
+            self._writer_rests = not self._work.is_set()
             await self._work.wait()
+            self._writer_rests = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,12 +24,19 @@ class Lost(Exception):
 class Wire:
     """One accepted connection.
 
+    Args:
+        stream: what was accepted.
+        fast: whether the kernel may be asked directly, past the stream.
+
     Errors of the network become ``Lost`` right here, so that they cannot be mistaken for an
     ``OSError`` that a function of the application raises further up.
     """
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, *, fast: bool = True) -> None:
         self._stream = stream
+        # Not with TLS, and on Windows a socket is no file.
+        plain = isinstance(stream, trio.SocketStream) and os.name == "posix"
+        self._socket = stream.socket if fast and plain else None
         self.secure = isinstance(stream, trio.SSLStream)
         self.address = _peer_address(stream)
 
@@ -40,7 +49,14 @@ class Wire:
             Lost: the connection broke.
         """
         try:
-            return bytes(await self._stream.receive_some(RECEIVE_SIZE))
+            if self._socket is None:
+                return bytes(await self._stream.receive_some(RECEIVE_SIZE))
+            # A stream tries first and waits then. Here there is hardly ever anything yet, and the
+            # failed attempt takes as long as the one that succeeds.
+            while True:
+                await trio.lowlevel.wait_readable(self._socket)
+                with suppress(BlockingIOError):
+                    return os.read(self._socket.fileno(), RECEIVE_SIZE)
         except _FAILURES as error:
             raise Lost from error
 
@@ -54,6 +70,18 @@ class Wire:
             await self._stream.send_all(data)
         except _FAILURES as error:
             raise Lost from error
+
+    def try_send(self, data: bytes) -> int:
+        """Send without waiting as much as the kernel takes at once, and return how much that was.
+
+        None where it cannot be asked, or the connection is broken: ``send`` finds out.
+        """
+        if self._socket is None:
+            return 0
+        try:
+            return os.write(self._socket.fileno(), data)
+        except OSError:
+            return 0
 
     async def linger(self, config: ConnectionConfig) -> None:
         """Finish sending, and throw away what the peer goes on sending, for a while.
