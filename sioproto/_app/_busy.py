@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from sioproto._app._runtime import Event
 
@@ -20,17 +19,18 @@ class Busy:
         self._count = 0
         self._idle: Event | None = None
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """One more, while this context lasts."""
+    def one(self) -> Busy:
+        """A context during which there is one more."""
+        return self
+
+    def __enter__(self) -> None:
         self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count and self._idle is not None:
-                self._idle.set()
-                self._idle = None
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._count -= 1
+        if not self._count and self._idle is not None:
+            self._idle.set()
+            self._idle = None
 
     async def wait_idle(self) -> None:
         """Wait until there is none."""

@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from math import inf
+from time import time
 from typing import TYPE_CHECKING
 
 import h11
@@ -77,20 +80,30 @@ class HttpConnection:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=config.max_header_bytes)
         self._busy = busy
         self._is_head_request = False
+        self._patience = trio.CancelScope()
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
         try:
-            timeout = self._config.header_timeout
-            while (head := await self._read_head(timeout)) is not None:
-                with self._busy():
-                    await self._serve_request(head)
-                if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
-                    return
-                self._h11.start_next_cycle()
-                timeout = self._config.idle_timeout
+            # One scope, whose deadline is there while a head is awaited, instead of one for each.
+            with self._patience:
+                await self._serve_requests()
+            if self._patience.cancelled_caught and self._h11.trailing_data[0]:
+                await self._refuse(408, "the head of the request did not come in time")
         except Lost:
             pass
+
+    async def _serve_requests(self) -> None:
+        timeout = self._config.header_timeout
+        while (head := await self._read_head(timeout)) is not None:
+            with self._busy():
+                await self._serve_request(head)
+            if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+                return
+            self._h11.start_next_cycle()
+            if self._h11.trailing_data[0]:  # nothing is waited for: it is somebody else's turn
+                await trio.lowlevel.checkpoint()
+            timeout = self._config.idle_timeout
 
     # Reading a request
 
@@ -98,45 +111,48 @@ class HttpConnection:
         """The head of the next request; None if there is none, and nothing left to say."""
         self._is_head_request = False
         try:
-            with trio.move_on_after(timeout) as scope:
-                while True:
-                    event = self._h11.next_event()
-                    if isinstance(event, h11.Request):
-                        return event
-                    if event is not h11.NEED_DATA:
-                        return None  # the end, as it should be
-                    started = bool(self._h11.trailing_data[0])
-                    data = await self._wire.receive()
-                    if data and not started:
-                        scope.deadline = trio.current_time() + self._config.header_timeout
-                    self._h11.receive_data(data)
-            if self._h11.trailing_data[0]:
-                await self._refuse(408, "the head of the request did not come in time")
+            while (event := self._h11.next_event()) is h11.NEED_DATA:
+                started = bool(self._h11.trailing_data[0])
+                if self._patience.deadline == inf:
+                    self._patience.deadline = trio.current_time() + timeout
+                data = await self._wire.receive()
+                if data and not started:
+                    self._patience.deadline = trio.current_time() + self._config.header_timeout
+                self._h11.receive_data(data)
+            self._patience.deadline = inf
+            return event if isinstance(event, h11.Request) else None  # the end, as it should be
         except h11.RemoteProtocolError as error:
+            self._patience.deadline = inf
             await self._refuse(error.error_status_hint, str(error))
         return None
 
     async def _read_body(self, exchange: Exchange, body: bytearray) -> _Body:
         """Read until the end of the body, or more than the exchange wants."""
-        assert exchange.limit is not None
         if self._h11.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[], reason=REASONS[100])
             await self._send(self._h11.send(go_on))
         try:
+            if self._take_body(exchange, body):  # mostly it came along with the head
+                return _Body.COMPLETE
             with trio.move_on_after(self._config.body_timeout) as exchange.waiting:
-                while len(body) <= exchange.limit and exchange.response is None:
-                    event = self._h11.next_event()
-                    if isinstance(event, h11.Data):
-                        body += event.data
-                    elif event is h11.NEED_DATA:
-                        await self._receive_more()
-                    else:
+                while exchange.response is None:
+                    await self._receive_more()
+                    if exchange.response is None and self._take_body(exchange, body):
                         return _Body.COMPLETE
-                if exchange.response is None:
-                    return _Body.COMPLETE  # or too much of it, which is for the core to say
         except h11.RemoteProtocolError:
             return _Body.MALFORMED
         return _Body.TIMEOUT if exchange.response is None else _Body.ANSWERED
+
+    def _take_body(self, exchange: Exchange, body: bytearray) -> bool:
+        """Take what is there of it. True if it is whole, or too much, which the core has to say."""
+        assert exchange.limit is not None
+        while len(body) <= exchange.limit:
+            event = self._h11.next_event()
+            if isinstance(event, h11.Data):
+                body += event.data
+            else:
+                return event is not h11.NEED_DATA
+        return True
 
     async def _receive_more(self) -> None:
         """Receive a part of a request.
@@ -281,7 +297,7 @@ class HttpConnection:
     ) -> None:
         """Send an answer: the last if so wished, or if a part of the request is still to come."""
         close = not self._skip_body() or close
-        sent_headers = [*headers, ("date", formatdate(usegmt=True))]
+        sent_headers = [*headers, ("date", _date(int(time())))]
         bodiless = status in (204, 304)
         if not bodiless:
             sent_headers.append(("content-length", str(len(body))))
@@ -309,10 +325,20 @@ class HttpConnection:
         return self._h11.their_state not in (h11.IDLE, h11.ERROR)
 
     async def _send(self, data: bytes | None) -> None:
+        data = data or b""
+        sent = self._wire.try_send(data)
+        if sent == len(data):
+            return
         with trio.move_on_after(self._config.write_timeout):
-            await self._wire.send(data or b"")
+            await self._wire.send(data[sent:])
             return
         raise Lost
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    """The header ``date``, made once a second."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
