@@ -8,7 +8,7 @@ from sioproto._app._runtime import Event
 
 
 class Busy:
-    """Counts it.
+    """Counts it. As a context, for its duration.
 
     Args:
         event: makes an event of the runtime.
@@ -19,14 +19,18 @@ class Busy:
         self._count = 0
         self._idle: Event | None = None
 
-    def one(self) -> Busy:
-        """A context during which there is one more."""
-        return self
-
     def __enter__(self) -> None:
-        self._count += 1
+        self.enter()
 
     def __exit__(self, *exc_info: object) -> None:
+        self.leave()
+
+    def enter(self) -> None:
+        """There is one more."""
+        self._count += 1
+
+    def leave(self) -> None:
+        """There is one less."""
         self._count -= 1
         if not self._count and self._idle is not None:
             self._idle.set()

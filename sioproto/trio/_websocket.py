@@ -21,6 +21,7 @@ from sioproto.trio._wire import Lost, Wire
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
     from sioproto._app._endpoint import Endpoint, Fact
+    from sioproto.engineio import WsFrame
     from sioproto.trio._config import ConnectionConfig
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -249,6 +250,7 @@ class WebSocket(WebSocketToken):
                 self._written()
             if closing:
                 return
-            self._writer_rests = not self._work.is_set()
+            # There may be work already; but then it is no batch, and may wait for one.
+            self._writer_rests = self._batch is None
             await self._work.wait()
             self._writer_rests = False

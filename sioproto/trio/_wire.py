@@ -35,10 +35,16 @@ class Wire:
     def __init__(self, stream: trio.abc.Stream, *, fast: bool = True) -> None:
         self._stream = stream
         # Not with TLS, and on Windows a socket is no file.
-        plain = isinstance(stream, trio.SocketStream) and os.name == "posix"
-        self._socket = stream.socket if fast and plain else None
+        self._socket: trio.socket.SocketType | None = None
+        if fast and isinstance(stream, trio.SocketStream) and os.name == "posix":
+            self._socket = stream.socket
         self.secure = isinstance(stream, trio.SSLStream)
         self.address = _peer_address(stream)
+
+    @property
+    def direct(self) -> bool:
+        """Whether ``try_send`` is of use."""
+        return self._socket is not None
 
     async def receive(self) -> bytes:
         """Receive some bytes; none if the peer has finished sending.
