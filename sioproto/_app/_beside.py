@@ -19,9 +19,7 @@ class Beside:
 
     __slots__ = ("_change", "_event", "_limit", "_running", "_spawn")
 
-    def __init__(
-        self, event: Callable[[], Event], spawn: Callable[..., None], limit: int
-    ) -> None:
+    def __init__(self, event: Callable[[], Event], spawn: Callable[..., None], limit: int) -> None:
         self._event = event
         self._spawn = spawn
         self._limit = limit

@@ -73,6 +73,7 @@ class Endpoint:
             WsClose: _ws_close,
         }
         self._alarm: Timeout | None = None
+        self._draining = False
         self._written: list[WsToken] = []
 
     def call(self, fact: Fact, *args: Any) -> Backlog | None:
@@ -92,6 +93,7 @@ class Endpoint:
             fact(*args, now=now)
         deliver = self._deliver
         core = self.core
+        self._draining = True
         for out in core.outputs():
             deliver[type(out)](out)
         while self._written:
@@ -100,13 +102,17 @@ class Endpoint:
                 core.ws_sent(ws, now=now)
             for out in core.outputs():
                 deliver[type(out)](out)
+        self._draining = False
         deadline = core.next_deadline()
         self._set_alarm(inf if deadline is None else deadline)
         return self.application.settle()
 
     def written(self, ws: WsToken) -> None:
-        """What a ``WsSend`` asked for was written while the core was drained."""
-        self._written.append(ws)
+        """What a ``WsSend`` asked for has been written, perhaps while the core is drained."""
+        if self._draining:
+            self._written.append(ws)
+        else:
+            self.call(self.core.ws_sent, ws)
 
     def wake(self) -> None:
         """There is something to drain that no fact caused: let the clock do it, soon."""

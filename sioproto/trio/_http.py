@@ -102,6 +102,7 @@ class HttpConnection:
         self._wait = Wait(hosting.patience)
         self._answered_by_drain = False
         self._rest_sent: trio.Event | None = None
+        self._switched: tuple[WebSocket, bytes, bytes] | None = None
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
@@ -115,6 +116,11 @@ class HttpConnection:
             pass
         finally:
             self._wait.end()
+        if self._switched is not None:
+            websocket, opening, glued = self._switched
+            del self._h11, self._switched  # it may live for long, and they are large
+            with self._busy:
+                await websocket.run(opening, glued)
 
     async def _serve_requests(self) -> None:
         timeout = self._config.header_timeout
@@ -336,7 +342,7 @@ class HttpConnection:
         if not self._skip_body():
             await self._refuse(400, "a request to upgrade has no body")
             return
-        ws = WebSocket(endpoint, self._wire, self._config, request)
+        ws = WebSocket(endpoint, self._wire, self._config, request, self._spawn)
         endpoint.call(endpoint.core.ws_connected, ws, request)
         await ws.answered.wait()
         if ws.accepted is None:
@@ -358,7 +364,7 @@ class HttpConnection:
             ),
         )
         glued = self._h11.trailing_data[0]
-        await ws.run(self._h11.send(opening) or b"", glued)
+        self._switched = ws, self._h11.send(opening) or b"", glued
 
     # Answering
 

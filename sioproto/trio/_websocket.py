@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha1
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,6 @@ from sioproto.trio._wire import Lost, Wire
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
     from sioproto._app._endpoint import Endpoint, Fact
-    from sioproto.engineio import WsFrame
     from sioproto.trio._config import ConnectionConfig
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -80,22 +79,33 @@ def choose_subprotocol(headers: Iterable[tuple[str, str]]) -> str | None:
 class WebSocket(WebSocketToken):
     """A WebSocket on a connection of our own.
 
-    A ``WsSend`` is one write, however many messages it carries.
+    A ``WsSend`` is one write, however many messages it carries. It is made at once, as far as the
+    kernel takes it at once. A task that writes is started when there is something left for it, and
+    then there is until the end, for whenever that happens again.
     """
 
     def __init__(
-        self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig, request: Request
+        self,
+        endpoint: Endpoint,
+        wire: Wire,
+        config: ConnectionConfig,
+        request: Request,
+        spawn: Callable[..., None],
     ) -> None:
         super().__init__(endpoint, config.close_timeout)
         self._wire = wire
         self._config = config
         self._request = request
+        self._spawn = spawn
         self._frame_bytes = frame_bytes
         self._extensions: list[Inflater] = []
         self._pong: bytes | None = None
         self._broken = False
-        self._unsent = b""
-        self._writer_rests = False
+        self._unsent: bytes | None = None  # as long as it is not None, the writer is at work
+        self._batch_unsent = False
+        self._close_frame_made = False
+        self._writer: trio.CancelScope | None = None
+        self._writer_ended: trio.Event | None = None
 
     def agree(self) -> list[tuple[str, str]]:
         """Agree on what the client offers; returns what the answer says about it."""
@@ -111,19 +121,6 @@ class WebSocket(WebSocketToken):
             self._extensions.append(Inflater(agreement, self.accepted.limit))
         return headers
 
-    def send(self, frames: list[WsFrame]) -> None:
-        """Write at once what the kernel takes at once; the writer does what is left."""
-        if not self._writer_rests:
-            super().send(frames)
-            return
-        data = b"".join(map(self._frame_bytes, frames))
-        sent = self._wire.try_send(data)
-        if sent == len(data):
-            self._endpoint.written(self)
-        else:
-            self._unsent = data[sent:]
-            super().send([])
-
     async def run(self, opening: bytes, received: bytes) -> None:
         """Live until the WebSocket is closed and the connection can be dropped.
 
@@ -131,10 +128,19 @@ class WebSocket(WebSocketToken):
             opening: bytes of the answer to the handshake.
             received: bytes that came right behind the request.
         """
-        with self._living():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, opening)
+        try:
+            with self._living():
+                self._write(opening)
                 await self._read(received)
+                if self._writer_ended is not None:
+                    await self._writer_ended.wait()
+                if self._broken:
+                    await self._wire.linger(self._config)
+        except Lost:
+            pass
+        finally:
+            if self._writer is not None:
+                self._writer.cancel()
 
     # Reading
 
@@ -199,12 +205,13 @@ class WebSocket(WebSocketToken):
                     else:
                         # Only the latest ping has to be answered, so that nothing piles up.
                         self._pong = payload
-                        self._work.set()
                 if left < 0:
                     break
         finally:
             if facts:
                 backlog = self._endpoint.call_all(facts)
+        if self._pong is not None:
+            self._wake_writer()
         if closed is not None:
             self._retire()
             # The same code comes back (EIO-WS-07).
@@ -213,44 +220,69 @@ class WebSocket(WebSocketToken):
 
     # Writing
 
-    async def _write(self, opening: bytes) -> None:
-        """Write what the core and the reader leave here, until the close frame is out."""
-        try:
-            # One scope whose deadline moves, instead of one for every write.
-            with trio.CancelScope() as scope:
-                await self._write_until_closed(opening, scope)
-                if self._broken:
-                    await self._wire.linger(self._config)
-                return
-        except Lost:
-            pass
-        self._end()
+    def _wake_writer(self) -> None:
+        if self._unsent is not None:
+            self._work.set()
+        elif self._life is not None:  # else ``run`` begins with it
+            self._write(b"")
 
-    async def _write_until_closed(self, opening: bytes, scope: trio.CancelScope) -> None:
-        parts = [opening]
-        while True:
-            batch = self._next_work()
-            pong, self._pong = self._pong, None
-            unsent, self._unsent = self._unsent, b""
-            closing, code = self._closing, self._close_code
-            if unsent:
-                parts.append(unsent)
-            if pong is not None:
-                parts.append(pong_frame(pong))
-            if batch is not None:
-                parts += map(self._frame_bytes, batch)
-            if closing:
-                parts.append(close_frame(b"" if code is None else code.to_bytes(2, "big")))
-            if parts:
-                scope.deadline = trio.current_time() + self._config.write_timeout
-                await self._wire.send(b"".join(parts))
-                scope.deadline = inf
-                parts = []
-            if batch is not None:
-                self._written()
-            if closing:
-                return
-            # There may be work already; but then it is no batch, and may wait for one.
-            self._writer_rests = self._batch is None
-            await self._work.wait()
-            self._writer_rests = False
+    def _write(self, begun: bytes) -> None:
+        """Write what there is now, behind what has begun already."""
+        data = begun + self._next_bytes()
+        sent = self._wire.try_send(data)
+        if sent == len(data):
+            self._sent()
+            return
+        self._unsent = data[sent:]
+        self._work.set()
+        if self._writer is None:
+            self._writer, self._writer_ended = trio.CancelScope(), trio.Event()
+            self._spawn(self._write_on, self._writer, self._writer_ended)
+
+    def _next_bytes(self) -> bytes:
+        if self._close_frame_made:
+            return b""
+        batch, self._batch = self._batch, None
+        pong, self._pong = self._pong, None
+        parts: list[bytes] = []
+        if pong is not None:
+            parts.append(pong_frame(pong))
+        if batch is not None:
+            parts += map(self._frame_bytes, batch)
+            self._batch_unsent = True
+        if self._closing:
+            code = self._close_code
+            parts.append(close_frame(b"" if code is None else code.to_bytes(2, "big")))
+            self._close_frame_made = True
+        return b"".join(parts)
+
+    def _sent(self) -> None:
+        if self._batch_unsent:
+            self._batch_unsent = False
+            if not self._retired:
+                self._endpoint.written(self)
+
+    async def _write_on(self, scope: trio.CancelScope, ended: trio.Event) -> None:
+        """The task that writes what has to wait, until the close frame is out."""
+        try:
+            with scope:
+                while not self._close_frame_made or self._unsent is not None:
+                    await self._work.wait()
+                    self._work = trio.Event()
+                    await self._write_waiting(scope)
+            if scope.cancelled_caught:
+                self._end()
+        except Lost:
+            self._end()
+        finally:
+            ended.set()
+
+    async def _write_waiting(self, scope: trio.CancelScope) -> None:
+        while self._unsent:
+            # One scope whose deadline moves, instead of one for every write.
+            scope.deadline = trio.current_time() + self._config.write_timeout
+            await self._wire.send(self._unsent)
+            self._sent()
+            self._unsent = self._next_bytes()
+        scope.deadline = inf
+        self._unsent = None
