@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -46,6 +47,13 @@ class Owner(Protocol):
         """Whether it has ended, or is about to, or will never begin."""
 
 
+class TakesTurns(Protocol):
+    """What has handlers to be called, one call at a time."""
+
+    async def _take_turn(self) -> None:
+        """Call them for all that waits. Never more than once at the same time."""
+
+
 class Application(ABC):
     """A core with the functions of a user around it.
 
@@ -66,6 +74,7 @@ class Application(ABC):
         self._backlogs: dict[str, Backlog] = {}
         self._read_for: Backlog | None = None
         self._drainers: dict[str, Event] = {}
+        self._due: deque[TakesTurns] = deque()
 
     # What a driver calls
 
@@ -96,6 +105,29 @@ class Application(ABC):
         self._runtime = runtime
         self._flusher = Flusher(wake, flush)
         self._flush = flush
+
+    def take_turns(self) -> deque[TakesTurns]:
+        """For a driver that calls handlers itself: whose turn it is, in this order."""
+        due = self._due
+        if due:
+            self._due = deque()
+        return due
+
+    def start_turns(self, due: deque[TakesTurns]) -> None:
+        """For any other: have their handlers called by tasks of their own."""
+        for each in due:
+            self.spawn(each._take_turn)
+
+    @property
+    def flusher(self) -> Flusher:
+        """What sees to it that what handlers send leaves.
+
+        Raises:
+            LocalProtocolError: not serving yet.
+        """
+        if self._flusher is None:
+            raise LocalProtocolError("not serving yet")
+        return self._flusher
 
     def settle(self) -> Backlog | None:
         """The core is drained.
@@ -139,7 +171,7 @@ class Application(ABC):
 
         What it sends leaves whenever it pauses.
         """
-        self.runtime.spawn(run_in_steps, self._flusher, function, *args)
+        self.runtime.spawn(run_in_steps, self.flusher, function, *args)
 
     def now(self) -> float:
         """Seconds, for the commands that want to know."""

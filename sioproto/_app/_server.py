@@ -17,7 +17,7 @@ from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
-from sioproto._app._task import serve_server_event, serve_socket
+from sioproto._app._task import serve_server_event, let_in
 from sioproto._app._waiting import Waiter, wait_for
 from sioproto._errors import ClosedError, LimitError
 from sioproto.socketio import (
@@ -313,7 +313,13 @@ class SocketApplication(Application, Audience):
         socket = out.socket
         assert isinstance(socket, Socket)
         socket._attach(self, self.enter_backlog(socket.sid))
-        self.spawn(serve_socket, self, self._namespace_of(socket.namespace), socket)
+        self.spawn(let_in, self, self._namespace_of(socket.namespace), socket)
+
+    def _call_on(self, socket: Socket) -> None:
+        """It is its turn, unless its handlers are being called."""
+        if not socket._at_work:
+            socket._at_work = True
+            self._due.append(socket)
 
     def _connect_abandoned(self, out: ConnectAbandoned) -> None:
         assert isinstance(out.socket, Socket)
@@ -330,6 +336,7 @@ class SocketApplication(Application, Audience):
                 limit="max_input",
             )
             self.end_client(socket, DisconnectReason.FORCED_CLOSE, error)
+        self._call_on(socket)
 
     def _ack_received(self, out: AckReceived) -> None:
         assert isinstance(out.socket, Socket)
@@ -342,6 +349,7 @@ class SocketApplication(Application, Audience):
     def _disconnecting(self, out: Disconnecting) -> None:
         assert isinstance(out.socket, Socket)
         out.socket._leaving(out)
+        self._call_on(out.socket)
         if out.reason not in _NAMESPACE_ONLY:
             out.socket._backlog.close()
 

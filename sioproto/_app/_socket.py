@@ -10,6 +10,7 @@ from sioproto._app._calling import Listener, is_async
 from sioproto._app._inbox import Inbox
 from sioproto._app._listeners import Listeners
 from sioproto._app._runtime import Event
+from sioproto._app._task import take_turn
 from sioproto._errors import AckTimeout, ClosedError, LocalProtocolError
 from sioproto.socketio import (
     RESERVED_EVENTS,
@@ -25,6 +26,7 @@ from sioproto.socketio._socket import SocketState
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
+    from sioproto._app._beside import Beside
     from sioproto._app._server import SocketApplication
     from sioproto.engineio._message import Message
 
@@ -44,7 +46,9 @@ class Socket(CoreSocket):
 
     __slots__ = (
         "_app",
+        "_at_work",
         "_backlog",
+        "_beside",
         "_end",
         "_gone",
         "_inbox",
@@ -59,7 +63,9 @@ class Socket(CoreSocket):
     )
 
     _app: SocketApplication
+    _at_work: bool  # its handlers are being called, or soon will be
     _backlog: Backlog
+    _beside: Beside | None
     _inbox: Inbox[EventReceived]
     _end: Disconnecting | None
     _gone: bool
@@ -335,10 +341,16 @@ class Socket(CoreSocket):
 
     # What its application calls
 
+    async def _take_turn(self) -> None:
+        """Call its handlers for all that waits."""
+        await take_turn(self._app, self)
+
     def _attach(self, app: SocketApplication, backlog: Backlog) -> None:
         """It was made by the core; give it what it needs to serve an application."""
         self._app = app
+        self._at_work = True
         self._backlog = backlog
+        self._beside = None
         self._inbox = Inbox(app.runtime, backlog)
         self._end = None
         self._gone = False

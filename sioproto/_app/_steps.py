@@ -47,13 +47,24 @@ class InSteps:
 
     Waking the clock's task instead for what a handler sends costs a switch of tasks, which is a
     third of the time of a short answer.
+
+    Args:
+        flusher: is told.
+        coroutine: runs when this is awaited.
+        paused: is called the first time.
     """
 
-    __slots__ = ("_coroutine", "_flusher")
+    __slots__ = ("_coroutine", "_flusher", "_paused")
 
-    def __init__(self, flusher: Flusher, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(
+        self,
+        flusher: Flusher,
+        coroutine: Coroutine[Any, Any, Any],
+        paused: Callable[[], None] | None = None,
+    ) -> None:
         self._flusher = flusher
         self._coroutine = coroutine
+        self._paused = paused
 
     def __await__(self) -> Generator[Any, Any, Any]:
         flusher = self._flusher
@@ -67,6 +78,9 @@ class InSteps:
                 return stop.value
             finally:
                 flusher.end()
+            if self._paused is not None:
+                self._paused()
+                self._paused = None
             try:
                 told = yield awaited
                 go_on = self._coroutine.send
