@@ -17,7 +17,7 @@ from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
-from sioproto._app._task import serve_server_event, let_in
+from sioproto._app._task import let_in, serve_server_event
 from sioproto._app._waiting import Waiter, wait_for
 from sioproto._errors import ClosedError, LimitError
 from sioproto.socketio import (

@@ -96,10 +96,11 @@ class HttpConnection:
         self._fallback = fallback
         self._config = config
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=config.max_header_bytes)
+        self._hosting = hosting
         self._busy = hosting.busy
-        self._spawn = hosting.spawn
         self._is_head_request = False
-        self._wait = Wait(hosting.patience)
+        self._patience = trio.CancelScope()
+        self._wait = Wait(hosting.patience, self._patience.cancel)
         self._answered_by_drain = False
         self._rest_sent: trio.Event | None = None
         self._switched: tuple[WebSocket, bytes, bytes] | None = None
@@ -108,9 +109,9 @@ class HttpConnection:
         """Serve the connection until either side ends it."""
         try:
             # One scope, whose deadline is there while a head is awaited, instead of one for each.
-            with self._wait.scope as scope:
+            with self._patience:
                 await self._serve_requests()
-            if scope.cancelled_caught and self._h11.trailing_data[0]:
+            if self._patience.cancelled_caught and self._h11.trailing_data[0]:
                 await self._refuse(408, "the head of the request did not come in time")
         except Lost:
             pass
@@ -320,7 +321,7 @@ class HttpConnection:
         sent = self._wire.try_send(data)
         if sent < len(data):
             self._rest_sent = trio.Event()
-            self._spawn(self._send_rest, data[sent:], self._rest_sent)
+            self._hosting.spawn(self._send_rest, data[sent:], self._rest_sent)
         self._answered_by_drain = True
         self._busy.leave()
         self._h11.start_next_cycle()
@@ -342,7 +343,7 @@ class HttpConnection:
         if not self._skip_body():
             await self._refuse(400, "a request to upgrade has no body")
             return
-        ws = WebSocket(endpoint, self._wire, self._config, request, self._spawn)
+        ws = WebSocket(endpoint, self._wire, self._config, request, self._hosting)
         endpoint.call(endpoint.core.ws_connected, ws, request)
         await ws.answered.wait()
         if ws.accepted is None:

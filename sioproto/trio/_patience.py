@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 import trio
@@ -26,7 +27,7 @@ class Patience:
             with trio.CancelScope(deadline=self._next()) as self._alarm:
                 await trio.sleep_forever()
             while (wait := self._waits.pop_due(trio.current_time())) is not None:
-                wait.scope.cancel()
+                wait.expired()
 
     def moved(self, wait: Wait) -> None:
         """A deadline has changed."""
@@ -44,25 +45,26 @@ class Patience:
 
 
 class Wait:
-    """What one task waits for inside of ``scope``, with a deadline that may be moved.
+    """One wait, whose deadline may be moved.
 
     Args:
-        patience: whose task cancels the scope.
+        patience: whose task ends it.
+        expired: called when the time is up.
     """
 
-    __slots__ = ("_patience", "deadline", "scope", "wake_at")
+    __slots__ = ("_patience", "deadline", "expired", "wake_at")
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, expired: Callable[[], None]) -> None:
         self._patience = patience
-        self.scope = trio.CancelScope()
+        self.expired = expired
         self.deadline = self.wake_at = inf
 
     def until(self, deadline: float) -> None:
-        """Cancel the scope then, by trio's clock; ``inf`` for never."""
+        """It expires then, by trio's clock; ``inf`` for never."""
         self.deadline = deadline
         if deadline != inf:
             self._patience.moved(self)
 
     def end(self) -> None:
-        """Cancel it never."""
+        """It never expires."""
         self._patience.forget(self)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Iterable
 from hashlib import sha1
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 import trio
 from wsproto.frame_protocol import Opcode
 
+from sioproto._app._steps import InSteps
 from sioproto._app._websocket import WebSocketToken
 from sioproto.engineio import Request
 from sioproto.trio._deflate import Deflater, Inflater, agree
 from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
+from sioproto.trio._patience import Wait
 from sioproto.trio._wire import Lost, Wire
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
+    from sioproto._app._base import TakesTurns
     from sioproto._app._endpoint import Endpoint, Fact
     from sioproto.trio._config import ConnectionConfig
+    from sioproto.trio._hosting import Hosting
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -90,13 +95,15 @@ class WebSocket(WebSocketToken):
         wire: Wire,
         config: ConnectionConfig,
         request: Request,
-        spawn: Callable[..., None],
+        hosting: Hosting,
     ) -> None:
         super().__init__(endpoint, config.close_timeout)
         self._wire = wire
         self._config = config
         self._request = request
-        self._spawn = spawn
+        self._hosting = hosting
+        self._wait = Wait(hosting.patience, self._end)
+        self._opened = False
         self._frame_bytes = frame_bytes
         self._extensions: list[Inflater] = []
         self._pong: bytes | None = None
@@ -106,6 +113,9 @@ class WebSocket(WebSocketToken):
         self._close_frame_made = False
         self._writer: trio.CancelScope | None = None
         self._writer_ended: trio.Event | None = None
+        self._leader: object | None = None  # whoever reads
+        self._relief: trio.Event | None = None
+        self._over = trio.Event()
 
     def agree(self) -> list[tuple[str, str]]:
         """Agree on what the client offers; returns what the answer says about it."""
@@ -124,14 +134,38 @@ class WebSocket(WebSocketToken):
     async def run(self, opening: bytes, received: bytes) -> None:
         """Live until the WebSocket is closed and the connection can be dropped.
 
+        Handlers are called by the task that reads. When one pauses, another task reads on.
+
         Args:
             opening: bytes of the answer to the handshake.
             received: bytes that came right behind the request.
         """
+        assert self.accepted is not None
+        limit, fast = self.accepted.limit, self._config.fast_lanes
+        self._frames = FrameReader(limit, self._config.max_fragments, self._extensions, fast=fast)
+        self._left = self._config.max_linger_bytes
+        self._opened = True
+        if self._closing:
+            self._limit_life()
+        self._write(opening)
+        await self._lead(received)
+        while not self._over.is_set():
+            # Somebody else reads, since a handler paused that this task has called.
+            self._relief = trio.Event()
+            await self._relief.wait()
+            if not self._over.is_set():
+                await self._lead(b"")
+
+    async def _relieve(self) -> None:
+        with self._hosting.busy:
+            await self._lead(b"")
+
+    async def _lead(self, data: bytes) -> None:
+        """Read until the end, or until this task has paused in a handler."""
+        me = self._leader = object()
         try:
-            with self._living():
-                self._write(opening)
-                await self._read(received)
+            await self._read(data, me)
+            if self._leader is me:
                 if self._writer_ended is not None:
                     await self._writer_ended.wait()
                 if self._broken:
@@ -139,22 +173,41 @@ class WebSocket(WebSocketToken):
         except Lost:
             pass
         finally:
-            if self._writer is not None:
-                self._writer.cancel()
+            if self._leader is me:
+                self._finish()
+        if self._over.is_set():
+            await self._wire.close()
+
+    def _finish(self) -> None:
+        self._retire()
+        self._wait.end()
+        if self._writer is not None:
+            self._writer.cancel()
+        self._over.set()
+        if self._relief is not None:
+            self._relief.set()
+
+    def _limit_life(self) -> None:
+        if self._opened:
+            self._wait.until(trio.current_time() + self._config.close_timeout)
+
+    def _end(self) -> None:
+        self._wire.cut()
+        if self._writer is not None:
+            self._writer.cancel()
 
     # Reading
 
-    async def _read(self, data: bytes) -> None:
-        """Read until the peer has closed, or has broken the rules."""
-        assert self.accepted is not None
-        limit, max_fragments = self.accepted.limit, self._config.max_fragments
-        fast = self._config.fast_lanes
-        frames = FrameReader(limit, max_fragments, self._extensions, fast=fast)
-        left = self._config.max_linger_bytes
+    async def _read(self, data: bytes, me: object) -> None:
+        """Read until the peer has closed, or has broken the rules, or somebody else reads."""
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
-            while not self._closing or left > 0:
-                backlog, complete = self._take(frames, data)
+            while not self._closing or self._left > 0:
+                backlog, complete = self._take(data)
+                if due := self._endpoint.application.take_turns():
+                    await self._call_handlers(due)
+                    if self._leader is not me:
+                        return
                 if self._retired:
                     return
                 if backlog is not None:
@@ -167,17 +220,30 @@ class WebSocket(WebSocketToken):
                 if not data:
                     break
                 if self._closing:
-                    left -= len(data)
+                    self._left -= len(data)
         except Violation as violation:
             self._broken = True
             self._retire(violation.error)
             self._begin_closing(violation.code)
             return
-        except Lost:
-            pass
         self._end()
 
-    def _take(self, frames: FrameReader, data: bytes) -> tuple[Backlog | None, bool]:
+    async def _call_handlers(self, due: deque[TakesTurns]) -> None:
+        application = self._endpoint.application
+
+        def pause() -> None:
+            application.start_turns(due)
+            self._leader = None
+            if self._relief is not None:
+                self._relief.set()
+                self._relief = None
+            else:
+                self._hosting.spawn(self._relieve)
+
+        while due:
+            await InSteps(application.flusher, due.popleft()._take_turn(), pause)
+
+    def _take(self, data: bytes) -> tuple[Backlog | None, bool]:
         """State what one read brought in one call, and whether that was all.
 
         It is not if there is more than one message may have: compressed, a read may bring a
@@ -193,7 +259,7 @@ class WebSocket(WebSocketToken):
         backlog: Backlog | None = None
         left = self.accepted.limit
         try:
-            for opcode, payload in frames.feed(data):
+            for opcode, payload in self._frames.feed(data):
                 left -= len(payload)
                 if opcode is Opcode.TEXT:
                     facts.append((core.ws_text, (self, payload)))
@@ -209,7 +275,8 @@ class WebSocket(WebSocketToken):
                     break
         finally:
             if facts:
-                backlog = self._endpoint.call_all(facts)
+                fast = self._config.fast_lanes
+                backlog = self._endpoint.call_all(facts, take_turns=fast)
         if self._pong is not None:
             self._wake_writer()
         if closed is not None:
@@ -223,7 +290,7 @@ class WebSocket(WebSocketToken):
     def _wake_writer(self) -> None:
         if self._unsent is not None:
             self._work.set()
-        elif self._life is not None:  # else ``run`` begins with it
+        elif self._opened:  # else ``run`` begins with it
             self._write(b"")
 
     def _write(self, begun: bytes) -> None:
@@ -237,7 +304,7 @@ class WebSocket(WebSocketToken):
         self._work.set()
         if self._writer is None:
             self._writer, self._writer_ended = trio.CancelScope(), trio.Event()
-            self._spawn(self._write_on, self._writer, self._writer_ended)
+            self._hosting.spawn(self._write_on, self._writer, self._writer_ended)
 
     def _next_bytes(self) -> bytes:
         if self._close_frame_made:

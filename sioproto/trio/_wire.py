@@ -34,6 +34,8 @@ class Wire:
 
     def __init__(self, stream: trio.abc.Stream, *, fast: bool = True) -> None:
         self._stream = stream
+        self._is_cut = False
+        self._receiving: trio.CancelScope | None = None
         # Not with TLS, and on Windows a socket is no file.
         self._socket: trio.socket.SocketType | None = None
         if fast and isinstance(stream, trio.SocketStream) and os.name == "posix":
@@ -56,7 +58,7 @@ class Wire:
         """
         try:
             if self._socket is None:
-                return bytes(await self._stream.receive_some(RECEIVE_SIZE))
+                return await self._receive_from_stream()
             # A stream tries first and waits then. Here there is hardly ever anything yet, and the
             # failed attempt takes as long as the one that succeeds.
             while True:
@@ -65,6 +67,28 @@ class Wire:
                     return os.read(self._socket.fileno(), RECEIVE_SIZE)
         except _FAILURES as error:
             raise Lost from error
+
+    async def _receive_from_stream(self) -> bytes:
+        data: bytes | None = None
+        with trio.CancelScope() as self._receiving:
+            if self._is_cut:
+                raise Lost
+            data = bytes(await self._stream.receive_some(RECEIVE_SIZE))
+        if data is None:
+            raise Lost
+        return data
+
+    def cut(self) -> None:
+        """The connection is of no use any more: so learns whoever waits for it to bring more."""
+        self._is_cut = True
+        if self._socket is not None:
+            self._socket.close()
+        elif self._receiving is not None:
+            self._receiving.cancel()
+
+    async def close(self) -> None:
+        """Close the connection, whatever the peer does."""
+        await trio.aclose_forcefully(self._stream)
 
     async def send(self, data: bytes) -> None:
         """Send all of it. A cancelled call may have sent a part: the connection is then of no use.
