@@ -148,6 +148,10 @@ async def _handle(app: SocketApplication, socket: Socket, event: EventReceived) 
             await _show(socket, event)
         if socket._middlewares:
             await _pass_on(socket, event)
+        listeners = socket._listeners.get(event.name)
+        if len(listeners) == 1 and listeners[0].simple:
+            await _call(event, listeners)
+            return
         listeners = _due(socket, event)
         if any(listener.concurrent for listener in listeners):
             if socket._beside is None:
