@@ -17,7 +17,7 @@ from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
-from sioproto._app._task import let_in, serve_server_event
+from sioproto._app._task import serve_server_event
 from sioproto._app._waiting import Waiter, wait_for
 from sioproto._errors import ClosedError, LimitError
 from sioproto.socketio import (
@@ -268,7 +268,7 @@ class SocketApplication(Application, Audience):
             if parent.children.get(name) is namespace:
                 del parent.children[name]
 
-    def _namespace_of(self, core: CoreNamespace) -> Namespace:
+    def namespace_of(self, core: CoreNamespace) -> Namespace:
         """Where somebody wants to join, though it may be gone by now, and the client with it."""
         namespace = self._namespaces.get(core.name)
         if namespace is None or namespace._core is not core:
@@ -313,7 +313,7 @@ class SocketApplication(Application, Audience):
         socket = out.socket
         assert isinstance(socket, Socket)
         socket._attach(self, self.enter_backlog(socket.sid))
-        self.spawn(let_in, self, self._namespace_of(socket.namespace), socket)
+        self._call_on(socket)
 
     def _call_on(self, socket: Socket) -> None:
         """It is its turn, unless its handlers are being called."""

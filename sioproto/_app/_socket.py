@@ -10,7 +10,7 @@ from sioproto._app._calling import Listener, is_async
 from sioproto._app._inbox import Inbox
 from sioproto._app._listeners import Listeners
 from sioproto._app._runtime import Event
-from sioproto._app._task import take_turn
+from sioproto._app._task import let_in, take_turn
 from sioproto._errors import AckTimeout, ClosedError, LocalProtocolError
 from sioproto.socketio import (
     RESERVED_EVENTS,
@@ -54,6 +54,7 @@ class Socket(CoreSocket):
         "_inbox",
         "_incoming",
         "_iterated",
+        "_joining",
         "_last_rooms",
         "_listeners",
         "_listening",
@@ -70,6 +71,7 @@ class Socket(CoreSocket):
     _end: Disconnecting | None
     _gone: bool
     _iterated: bool
+    _joining: bool  # its first turn has yet to come
     _listening: bool
     _last_rooms: dict[str, None] | None
     _listeners: Listeners
@@ -342,13 +344,18 @@ class Socket(CoreSocket):
     # What its application calls
 
     async def _take_turn(self) -> None:
-        """Call its handlers for all that waits."""
-        await take_turn(self._app, self)
+        """Call its handlers for all that waits; first of all, those that let it in."""
+        if self._joining:
+            self._joining = False
+            await let_in(self._app, self._app.namespace_of(self.namespace), self)
+        else:
+            await take_turn(self._app, self)
 
     def _attach(self, app: SocketApplication, backlog: Backlog) -> None:
         """It was made by the core; give it what it needs to serve an application."""
         self._app = app
-        self._at_work = True
+        self._at_work = False
+        self._joining = True
         self._backlog = backlog
         self._beside = None
         self._inbox = Inbox(app.runtime, backlog)

@@ -82,10 +82,12 @@ async def _admit(app: SocketApplication, namespace: Namespace, socket: Socket) -
     failure: Exception | None = None
     in_time = False
     try:
-        with app.runtime.timeout(app.app_config.middleware_timeout):
-            if not (socket.recovered and app.skips_middlewares):
+        if namespace.middlewares and not (socket.recovered and app.skips_middlewares):
+            with app.runtime.timeout(app.app_config.middleware_timeout):
                 for middleware in list(namespace.middlewares):
                     await invoke(middleware, socket)
+                in_time = True
+        else:
             in_time = True
         if in_time:
             app.core.accept(socket)
@@ -252,8 +254,9 @@ async def _misfit(app: SocketApplication, socket: Socket, event: EventReceived) 
 
 
 async def _say_goodbye(app: SocketApplication, socket: Socket) -> None:
-    with app.runtime.timeout(app.app_config.disconnecting_timeout):
-        await _tell(app, socket, "disconnecting")
+    if socket._listeners.get("disconnecting"):
+        with app.runtime.timeout(app.app_config.disconnecting_timeout):
+            await _tell(app, socket, "disconnecting")
     socket._forget_rooms()
     await _tell(app, socket, "disconnect")
 

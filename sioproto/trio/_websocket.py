@@ -159,6 +159,8 @@ class WebSocket(WebSocketToken):
     async def _relieve(self) -> None:
         with self._hosting.busy:
             await self._lead(b"")
+            if self._over.is_set():  # the first task may be in a handler for long
+                await self._wire.close()
 
     async def _lead(self, data: bytes) -> None:
         """Read until the end, or until this task has paused in a handler."""
@@ -175,8 +177,6 @@ class WebSocket(WebSocketToken):
         finally:
             if self._leader is me:
                 self._finish()
-        if self._over.is_set():
-            await self._wire.close()
 
     def _finish(self) -> None:
         self._retire()
