@@ -119,6 +119,11 @@ def decode_header(text: str, json: JsonCodec, max_attachments: int) -> tuple[Pac
     packet = _decode_plain(text, json)
     if packet is not None:
         return packet, 0
+    return decode_any_header(text, json, max_attachments)
+
+
+def decode_any_header(text: str, json: JsonCodec, max_attachments: int) -> tuple[Packet, int]:
+    """Decode the text of any packet: ``decode_header`` without its short way."""
     match = _HEADER.match(text)
     if match is None:
         if text[:1] in ("5", "6"):

@@ -299,6 +299,8 @@ class WebSocket(WebSocketToken):
         sent = self._wire.try_send(data)
         if sent == len(data):
             self._sent()
+            if self._close_frame_made:
+                self._work.set()  # the writer has nothing to wait for any more
             return
         self._unsent = data[sent:]
         self._work.set()
