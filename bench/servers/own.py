@@ -3,50 +3,118 @@
 from __future__ import annotations
 
 import gc
-import sys
+import ssl
+from functools import partial
+from pathlib import Path
+from typing import Any
 
+import click
 import trio
 
-import sioproto.trio
-
-received = 0
-io = sioproto.trio.Server()
+from sioproto.trio import ConnectionConfig, Server, Socket
 
 
-@io.on("connection")
-def connection(socket: sioproto.trio.Socket) -> None:
-    """Give a client its handlers."""
+class Application:
+    """The bench's events.
 
-    @socket.on("echo")
-    def echo(value: object) -> object:
-        return value
+    Args:
+        plain: handlers are plain functions. Otherwise they are ``async``, as they are in most
+            applications, and as those of the other Python servers here are.
+    """
 
-    @socket.on("ev")
-    def ev(*args: object) -> None:
-        global received
-        received += 1
+    def __init__(self, *, plain: bool) -> None:
+        self.io = Server()
+        self.received = 0
+        for name in ("/", "/other"):
+            self.io.of(name).on("connection")(self._plain if plain else self._async)
 
-    @socket.on("bcast")
-    def bcast(*args: object) -> None:
-        io.emit("msg", *args)
+    def _plain(self, socket: Socket) -> None:
+        io = self.io
 
-    @socket.on("broom")
-    def broom(*args: object) -> None:
-        io.to("r").emit("msg", *args)
+        @socket.on("echo")
+        def echo(value: Any) -> Any:
+            return value
 
-    @socket.on("join")
-    def join(*args: object) -> bool:
-        socket.join("r")
-        return True
+        @socket.on("ev")
+        def ev(value: Any) -> None:
+            self.received += 1
 
-    @socket.on("count")
-    def count(*args: object) -> int:
-        return received
+        @socket.on("bcast")
+        def bcast(value: Any) -> None:
+            io.emit("msg", value)
 
-    @socket.on("gc")
-    def collect(*args: object) -> bool:
-        gc.collect()
-        return True
+        @socket.on("broom")
+        def broom(value: Any) -> None:
+            io.to("r").emit("msg", value)
+
+        self._service(socket)
+
+    def _async(self, socket: Socket) -> None:
+        io = self.io
+
+        @socket.on("echo")
+        async def echo(value: Any) -> Any:
+            return value
+
+        @socket.on("ev")
+        async def ev(value: Any) -> None:
+            self.received += 1
+
+        @socket.on("bcast")
+        async def bcast(value: Any) -> None:
+            io.emit("msg", value)
+
+        @socket.on("broom")
+        async def broom(value: Any) -> None:
+            io.to("r").emit("msg", value)
+
+        self._service(socket)
+
+    def _service(self, socket: Socket) -> None:
+        """What is asked outside of what is measured."""
+
+        @socket.on("join")
+        def join() -> bool:
+            socket.join("r")
+            return True
+
+        @socket.on("count")
+        def count() -> int:
+            return self.received
+
+        @socket.on("gc")
+        def collect() -> bool:
+            gc.collect()
+            return True
+
+        @socket.on("statistics")
+        def statistics() -> dict[str, int]:
+            found = self.io.statistics()
+            gc.collect()
+            return {
+                "sessions": found.engine.sessions,
+                "sockets": found.sockets,
+                "tasks": trio.lowlevel.current_statistics().tasks_living,
+                "timers": found.timers + found.engine.timers,
+            }
 
 
-trio.run(lambda: io.serve(host="127.0.0.1", port=int(sys.argv[1])))
+@click.command(help=__doc__)
+@click.argument("port", type=int)
+@click.option("--plain", is_flag=True, help="Handlers are plain functions.")
+@click.option("--lanes-off", is_flag=True, help="Without the short ways for what is usual.")
+@click.option("--certificate", type=click.Path(path_type=Path), help="PEM; serves TLS if given.")
+def main(port: int, plain: bool, lanes_off: bool, certificate: Path | None) -> None:
+    context = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    config = ConnectionConfig(fast_lanes=not lanes_off)
+    io = Application(plain=plain).io
+    trio.run(
+        partial(io.serve, host="127.0.0.1", port=port, ssl_context=context, config=config),
+    )
+
+
+if __name__ == "__main__":
+    main()
