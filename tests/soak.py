@@ -1,4 +1,5 @@
-"""Runs that take long: ``python tests/soak.py properties``, ``pair``, ``proxy`` or ``idle``.
+"""Runs that take long: ``python tests/soak.py`` and one of ``properties``, ``pair``, ``proxy``,
+``idle`` and ``load``.
 
 Each prints its summary as rows of a table.
 """
@@ -11,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -25,10 +27,12 @@ import trio.testing
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for the helpers of the tests
 
+from bench.preparing import Missing, Workshop
 from sioproto.engineio import SessionClosed
 from sioproto.trio import Server, Socket
 from tests.harness import Driver, engine_driver
 from tests.property.test_pair import KINDS
+from tests.soak_load import Load
 from tests.trio.support import Client, SocketClient, serving
 from tests.trio.through_proxy import Run
 
@@ -311,6 +315,30 @@ async def _vanish(number: int) -> str:
         f"{number:,} clients, {time.monotonic() - began:.0f} s | "
         f"no session, socket, room or task is left, {timers} timers"
     )
+
+
+@main.command()
+@click.option("--minutes", default=10.0, show_default=True)
+@click.option("--share", default=0.8, show_default=True, help="Of what the server can do.")
+def load(minutes: float, share: float) -> None:
+    """Load a server with everything at once: nothing may fail, and nothing may grow."""
+    with tempfile.TemporaryDirectory() as folder:
+        workshop = Workshop(Path(folder))
+        try:
+            workshop.compile("wsload")
+        except Missing as missing:
+            sys.exit(str(missing))
+        run = Load(workshop, share)
+        try:
+            run.run(minutes)
+        finally:
+            run.server.end()
+    run.judge()
+    for kept in run.kept:
+        print(", ".join(f"{name} {value:,}" for name, value in kept.items()), file=sys.stderr)
+    verdict = f"FAILED: {'; '.join(run.failed)}" if run.failed else "no error, nothing grew"
+    print(f"| load | {minutes:g} min at {share:.0%} of capacity: {run.summary()} | {verdict} |")
+    sys.exit(bool(run.failed))
 
 
 if __name__ == "__main__":
