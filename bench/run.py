@@ -18,7 +18,6 @@ sys.path.append(str(Path(__file__).parent.parent))
 
 from bench.figures import Figures
 from bench.machine import cpus, description
-from bench.plot import draw
 from bench.preparing import HERE, Missing, Workshop
 from bench.report import goals, report
 from bench.running import DidNotStart, Row
@@ -151,6 +150,13 @@ def of_earlier_run(row: Row, number: int) -> Row:
         *head, round, nanoseconds = row["row"]
         return {**row, "row": [*head, round + 1_000 * number, nanoseconds]}
     return {**row, "round": row["round"] + 1_000 * number}
+
+
+def draw(figures: Figures, to: Path) -> None:
+    """Draw the picture. It takes a second to import what draws."""
+    from bench.plot import draw
+
+    draw(figures, to)
 
 
 def write(folder: Path, rows: list[Row], about: list[str]) -> None:
