@@ -28,7 +28,8 @@ class Server:
     """Serves TLS. None if it is empty."""
     cannot: frozenset[str] = frozenset()
     """Scenarios that it does not speak the protocol of."""
-    first_round_only: bool = False
+    every: int = 1
+    """It has its turn in every, every second, ... round."""
 
 
 def _own(options: str = "") -> tuple[str, str]:
@@ -45,15 +46,18 @@ _NODE = "node --expose-gc {servers}/socket_io.cjs {port}"
 
 SERVERS = (
     Server(OWN, *_own()),
-    Server(OWN_OFF, *_own(" --lanes-off")),
+    Server(OWN_OFF, *_own(" --lanes-off"), every=2),
     Server(NODE, _NODE, _NODE + " {certificate}"),
     Server(R, *_python_socketio("uvicorn")),
-    Server(AIOHTTP, *_python_socketio("aiohttp")),
+    Server(AIOHTTP, *_python_socketio("aiohttp"), every=2),
     Server(F, "{python} {servers}/floor_trio.py {port}"),
     Server(
-        WEBSOCKETS, "{python} {servers}/floor_websockets.py {port}", cannot=frozenset({"poll50"})
+        WEBSOCKETS,
+        "{python} {servers}/floor_websockets.py {port}",
+        cannot=frozenset({"poll50"}),
+        every=2,
     ),
-    Server(CEILING, "{build}/ceiling {port}", first_round_only=True),
+    Server(CEILING, "{build}/ceiling {port}", every=1_000),
 )
 
 
@@ -70,6 +74,11 @@ class Scenario:
     """Whether a quick run has it."""
     secure: bool = False
     """Whether it goes over TLS."""
+
+    @property
+    def every(self) -> int:
+        """In every third round what a quick run leaves out: no goal depends on it."""
+        return 1 if self.quick else 3
 
 
 _ROUND_TRIPS = "round trips"

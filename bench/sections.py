@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from bench.machine import cpus, pinned, private_kib, wait_until_quiet
 from bench.preparing import HERE, Workshop
 from bench.running import Row, RunningServer, load_command, put_load
-from bench.scenarios import NODE, Scenario, Server
+from bench.scenarios import CEILING, NODE, Scenario, Server
 
 CALM = 0.10
 """A slice is calm if others used less than so many CPUs meanwhile."""
@@ -115,7 +115,9 @@ class Bench:
                     if self.left() < until:
                         self.notes.append(f"{scenario.name}: time was up in round {number + 1}")
                         return
-                    if scenario.name in server.cannot or (server.first_round_only and number):
+                    if number % server.every or number % scenario.every:
+                        continue
+                    if scenario.name in server.cannot:
                         continue
                     row = self._slice(scenario, running[server.label])
                     self._add({**row, "round": number})
@@ -226,4 +228,4 @@ class Bench:
         for scenario in secure:
             self.secure_slices(servers, scenario, reserved)
         if scenarios:
-            self.memory([server for server in servers if not server.first_round_only])
+            self.memory([server for server in servers if server.label != CEILING])

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from bench import goals, report, run
 from bench.figures import Figures, Spread, spread
+from bench.preparing import HERE
 from bench.scenarios import AIOHTTP, NODE, OWN, OWN_OFF, F, R
 
 COSTS = {OWN: 10.0, OWN_OFF: 20.0, NODE: 8.0, R: 40.0, AIOHTTP: 50.0, F: 30.0}
@@ -167,7 +168,7 @@ def test_a_readme_without_a_place_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_our_readme_has_the_place() -> None:
-    text = (run.HERE / "README.md").read_text(encoding="utf-8")
+    text = (HERE / "README.md").read_text(encoding="utf-8")
     assert 0 < text.index(run.BEGIN) < text.index(run.END)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bench import preparing
 from bench.goals import GOALS, Measure
 from bench.micro.work import WORK
 from bench.preparing import HERE, PROGRAMS, Missing, Workshop
@@ -92,7 +91,7 @@ def test_what_is_missing_is_said_in_one_sentence(
         return subprocess.CompletedProcess([], 0)
 
     monkeypatch.setattr(shutil, "which", which)
-    monkeypatch.setattr(preparing.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(Missing, match=word) as missing:
         Workshop(tmp_path / "build").prepare()
     assert str(missing.value).count(". ") == 0
