@@ -295,7 +295,7 @@ def test_binary_as_text(transports: tuple[str, ...]) -> None:
     joined.run()
     assert data_of(joined.server_events) == [b"\x00\xff"]
     assert data_of(joined.events) == [b"\xfe"]
-    targets = [out.target for out in (*joined.requests, *joined.connects)]
+    targets = [out.target for out in joined.requests] + [out.target for out in joined.connects]
     assert all("b64=1" in target for target in targets)
     carried = [frame for _, frame in joined.sent] + [out.body.decode() for out in joined.requests]
     assert "bAP8=" in carried

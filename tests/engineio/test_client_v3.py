@@ -81,7 +81,7 @@ def test_messages_arrive_in_order_on_every_transport(
     client.open(now=0.0)
     client.send("early")
     joined.run()
-    values = ["text", b"\x00\xff", "", b"", "żółć 🙂", b"\x1e" * 300]
+    values: list[str | bytes] = ["text", b"\x00\xff", "", b"", "żółć 🙂", b"\x1e" * 300]
     for _ in range(2):  # alone, and together
         for value in values:
             client.send(value)
@@ -94,7 +94,8 @@ def test_messages_arrive_in_order_on_every_transport(
     assert data_of(joined.server_events) == ["early", *values * 4]
     assert data_of(joined.events) == values * 4
     assert client.transport == transports[-1]
-    for target in (out.target for out in (*joined.requests, *joined.connects)):
+    targets = [out.target for out in joined.requests] + [out.target for out in joined.connects]
+    for target in targets:
         assert "EIO=3&" in target
         assert ("b64=1" in target) is force_base64
     frames = [frame for _, frame in joined.sent]
