@@ -30,7 +30,7 @@ from sioproto.socketio import ClientConfig, ClientEventReceived, Reply
 from sioproto.trio import ClientSocket
 from sioproto.trio import connect as connect_to
 
-FINE, TROUBLE, NO_SERVER, REFUSED = 0, 1, 3, 4
+FINE, TROUBLE, USAGE, NO_SERVER, REFUSED = 0, 1, 2, 3, 4
 
 MAX_REPLIES = 1_000
 """So many events of the server can be acknowledged; older ones are forgotten."""
@@ -54,6 +54,7 @@ class Options:
     headers: list[tuple[str, str]]
     ssl_context: ssl.SSLContext
     transport: str | None
+    engine_revision: int
     timeout: float
     wait: float
     count: int | None
@@ -91,6 +92,7 @@ class Talk:
             auth=options.auth,
             headers=options.headers,
             engine=engine,
+            engine_revision=options.engine_revision,
             config=ClientConfig(
                 reconnection=options.reconnect,
                 connect_timeout=options.timeout,
@@ -110,6 +112,8 @@ class Talk:
             self._refused(error)
         except ConnectionFailed as error:
             self._fail(self._explain(error), NO_SERVER)
+        except LocalProtocolError as error:  # of what is sent along to join
+            self._fail(str(error), USAGE)
         return self._code
 
     # What arrives
