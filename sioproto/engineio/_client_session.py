@@ -488,7 +488,7 @@ class ClientSession:
         if self.state is State.LEAVING:
             return
         server_pings = self._dialect.server_pings
-        if not server_pings:
+        if kind is PacketType.PING or not server_pings:
             self._restart_heartbeat()
         if kind is PacketType.MESSAGE:
             self._host.put(MessageReceived(self.sid, data))
@@ -504,7 +504,6 @@ class ClientSession:
             self._arm(Timer.PING_AT, self._host.now + self._handshake.ping_interval)
             self._host.put(PongReceived(self.sid))
         elif kind is PacketType.PING:
-            self._restart_heartbeat()
             self._host.put(PingReceived(self.sid))
             # In front of what waits: the server's patience does not depend on how much that is.
             self.outbox.put_first(PONG)
