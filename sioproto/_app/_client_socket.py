@@ -292,7 +292,7 @@ class ClientSocket(CoreClientSocket):
         def register(function: F) -> F:
             self._listeners.add(name, function, once=once, concurrent=concurrent)
             if not self._iterated:
-                self._start_handling()
+                self._start_handling(claim=name not in LIFECYCLE)
             return function
 
         return register
@@ -301,10 +301,13 @@ class ClientSocket(CoreClientSocket):
         if self._iterated:
             raise LocalProtocolError("the events of this socket are taken by iteration")
 
-    def _start_handling(self) -> None:
+    def _start_handling(self, *, claim: bool = True) -> None:
+        if claim:
+            self._inbox.claim()
+        else:
+            self._inbox.watch()
         if not self._handling:
             self._handling = True
-            self._inbox.claim()
             self._manager.runtime.spawn(serve_client_socket, self._manager, self)
 
     def _happened(self, out: Output, size: int = 0) -> None:
@@ -313,9 +316,10 @@ class ClientSocket(CoreClientSocket):
             self._failure = out.error
         elif isinstance(out, ClientDisconnected) and not out.will_retry:
             self._failure = end_of(out)
-        if not isinstance(out, ClientEventReceived):
+        is_news = not isinstance(out, ClientEventReceived)
+        if is_news:
             self._changed()
-        if not self._inbox.put(out, size):
+        if not self._inbox.put(out, size, is_news=is_news):
             self._manager.overrun()
 
     def _changed(self) -> None:
@@ -383,10 +387,11 @@ class _Events:
                 if inbox.ended:
                     raise StopAsyncIteration
                 continue
-            out = inbox.take()
+            out, told = inbox.take()
             if isinstance(out, ClientEventReceived):
                 return out
-            await tell(self._socket, out)
+            if not told:
+                await tell(self._socket, out)
             if isinstance(out, _Left):
                 raise StopAsyncIteration
             if isinstance(out, ClientConnectFailed) and not out.will_retry:
