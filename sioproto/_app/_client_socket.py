@@ -168,6 +168,24 @@ class ClientSocket(CoreClientSocket):
 
     # Sending, and waiting
 
+    def emit(self, name: str | int | float, *args: Any) -> None:
+        """Emit an event to the server.
+
+        It is sent at once, or when the socket connects: before anything that is emitted later
+        (SIO-CBUF-01). With ``retries`` it is sent until it is acknowledged.
+
+        Raises:
+            LocalProtocolError: the name is reserved, the arguments cannot be expressed, or more
+                than ``max_buffer`` would wait.
+        """
+        self._manager.catch_up()
+        super().emit(name, *args)
+
+    def emit_volatile(self, name: str | int | float, args: tuple[Any, ...]) -> None:
+        """See :attr:`volatile`."""
+        self._manager.catch_up()
+        super().emit_volatile(name, args)
+
     def send(self, *args: Any) -> None:
         """Emit an event named ``message`` (SIO-EVT-07).
 
@@ -198,6 +216,7 @@ class ClientSocket(CoreClientSocket):
             LocalProtocolError: as for ``emit``, or ``max_pending_acks`` are pending.
         """
         manager = self._manager
+        manager.catch_up()
         id = self.emit_with_ack(name, *args, timeout=timeout, now=manager.now())
         waiter = self._requests[id] = _Waiter(manager.runtime.event())
         manager.backlog.acknowledgement_awaited()

@@ -114,6 +114,7 @@ class Manager:
         }
         """What takes each kind of event."""
         self._fail = fail
+        self._wake = wake
         self._error_hook: Callable[[Exception, ClientSocket | None], Any] | None = None
         self._listeners = Listeners()
         self._auths: dict[str, Callable[[], Any]] = {}
@@ -225,6 +226,14 @@ class Manager:
     def now(self) -> float:
         """Seconds."""
         return self.runtime.clock()
+
+    def catch_up(self) -> None:
+        """Do what is due, before something is sent on a connection that may be over by now: the
+        program, or the machine, may have stood still (SIO-CBUF-06)."""
+        now, deadline = self.now(), self.core.next_deadline()
+        if deadline is not None and deadline <= now:
+            self.core.handle_timeout(now=now)
+            self._wake()
 
     async def wait_drained(self) -> None:
         """Wait until nothing is left to send."""

@@ -364,6 +364,22 @@ async def test_reconnection(autojump_clock: Clock) -> None:
     ]  # fmt: skip
 
 
+async def test_what_is_emitted_after_a_standstill_is_kept(autojump_clock: Clock) -> None:
+    """SIO-CBUF-06: the connection is over, and nobody has had the time to notice."""
+    async with network(answering()) as net, net.connect() as socket:
+        events = aiter(socket)
+        for number in range(3):
+            autojump_clock.jump(100)
+            if number == 2:
+                socket.volatile.emit("echo", "dropped")
+            socket.emit("echo", number)
+            assert not socket.connected
+            assert socket.active
+            assert (await anext(events)).args == [number]
+            autojump_clock.jump(100)
+            assert await socket.request("add", number, 1) == number + 1
+
+
 async def test_iteration_goes_on_across_reconnections(autojump_clock: Clock) -> None:
     async with network(answering()) as net, net.connect() as socket:
         reasons: list[str] = []
