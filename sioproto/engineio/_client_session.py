@@ -201,7 +201,8 @@ class ClientSession:
         """Ask the server for a sign of life."""
         assert self._handshake is not None
         if self._timers[Timer.RESUME_BY] == inf:
-            self._arm(Timer.PING_BY, now + self._handshake.ping_timeout)
+            late = now + self._handshake.ping_timeout
+            self._arm(Timer.PING_BY, min(late, self._timers[Timer.PING_BY]))  # never put off
         self._arm(Timer.PING_AT, now + self._handshake.ping_interval)
         self.outbox.put_first(PING)
         self._check_outbox()

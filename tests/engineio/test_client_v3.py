@@ -263,6 +263,21 @@ def test_silent_server(transport: str) -> None:
     assert client.sid is None
 
 
+def test_pings_do_not_put_off_the_end() -> None:
+    """EIO-HB-20: where several are due before the first is too late."""
+    client, joined = scripted(revision=3, transports=("websocket",))
+    client.open(now=0.0)
+    joined.drain()
+    ws = joined.connects[0].ws
+    joined.accept(ws)
+    joined.frame(ws, "0" + json.dumps({**HANDSHAKE, "pingTimeout": 1000}))
+    joined.run(1.29)
+    assert not joined.events_of(SessionClosed)
+    assert [frame for _, frame in joined.sent] == ["2"] * 4
+    joined.run(0.02)
+    assert end_of(joined)[0] is CloseReason.PING_TIMEOUT
+
+
 @pytest.mark.parametrize("frame", ["4m", "6", b"\x04x"])
 def test_any_packet_is_a_sign_of_life(frame: str | bytes) -> None:
     """EIO-HB-20: and the client goes on to ping, where the reference of that time stops."""
