@@ -43,7 +43,12 @@ class StrictJson:
     """JSON by the standard library, without what it accepts or writes beyond JSON (SIO-PKT-08)."""
 
     def __init__(self) -> None:
+        # Kept: to make a decoder or an encoder takes as long as a short text takes to decode.
         self._decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+        self._encoder = JSONEncoder(
+            ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=self._call_default
+        )
+        self._default: Callable[[Any], Any] | None = None
 
     def dumps(self, value: Any, default: Callable[[Any], Any]) -> str:
         """Encode: no blanks, text beyond ASCII as it is, lone surrogates escaped.
@@ -51,17 +56,19 @@ class StrictJson:
         Raises:
             LocalProtocolError: infinite or not-a-number, a cycle, too deep, a key that is no text.
         """
-        encoder = JSONEncoder(
-            ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default
-        )
+        self._default = default
         try:
-            text = encoder.encode(value)
+            text = self._encoder.encode(value)
         except (TypeError, ValueError, RecursionError) as error:
             raise LocalProtocolError(f"not expressible in JSON: {error}") from error
         if not text.isascii() and _SURROGATE.search(text):
             # Valid in a Python string and in JSON's escapes, but not in UTF-8.
             text = _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
         return text
+
+    def _call_default(self, value: Any) -> Any:
+        assert self._default is not None
+        return self._default(value)
 
     def loads(self, text: str) -> Any:
         """Decode strictly: no NaN or Infinity, no number beyond a double's range.
@@ -70,7 +77,10 @@ class StrictJson:
             DecodeError: not one complete JSON value, or one too deep or too long to hold.
         """
         try:
-            return self._decoder.decode(text)
+            # ``decode`` would look for blanks at both ends first, which takes as long as the rest
+            # of a short text. Here they are looked for where something is left.
+            value, end = self._decoder.raw_decode(text)
+            return value if end == len(text) else self._decoder.decode(text)
         except DecodeError:
             raise
         except RecursionError:

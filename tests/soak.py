@@ -1,4 +1,4 @@
-"""Runs that take long: ``python tests/soak.py properties``, ``pair`` or ``idle``.
+"""Runs that take long: ``python tests/soak.py properties``, ``pair``, ``proxy`` or ``idle``.
 
 Each prints its summary as rows of a table.
 """
@@ -15,7 +15,9 @@ import time
 import tracemalloc
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from random import randrange
 
 import click
 import trio
@@ -28,6 +30,7 @@ from sioproto.trio import Server, Socket
 from tests.harness import Driver, engine_driver
 from tests.property.test_pair import KINDS
 from tests.trio.support import Client, SocketClient, serving
+from tests.trio.through_proxy import Run
 
 # Those that take longest happen to be the last in the alphabet: they begin.
 PROPERTIES = sorted((Path(__file__).parent / "property").glob("test_*.py"), reverse=True)
@@ -172,6 +175,25 @@ def _run_schedules(chunk: tuple[str, int, int]) -> tuple[float, list[str]]:
             failed.append(f"{kind} {seed} ({type(error).__name__}: {str(error)[:100]})")
         seconds += schedule.pair.now
     return seconds, failed
+
+
+@main.command()
+@click.option("--minutes", default=10.0, show_default=True)
+@click.option("--clients", default=1, show_default=True, help="Of each kind.")
+@click.option("--seed", type=int, help="Of what the network does. By chance unless given.")
+def proxy(minutes: float, clients: int, seed: int | None) -> None:
+    """Have clients and servers talk through a TCP proxy that cuts, stalls and delays."""
+    seed = randrange(1_000_000) if seed is None else seed
+    print(f"seed {seed}", file=sys.stderr, flush=True)
+    run = Run(seed, clients=clients)
+    verdict = "all that was promised held"
+    try:
+        trio.run(partial(run.run, minutes * 60, memory=False))
+    except AssertionError as error:
+        verdict = f"FAILED: {error}"
+    figures = ", ".join(f"{run.figures[name]:,} {name}" for name in sorted(run.figures))
+    print(f"| proxy | seed {seed}, {minutes:g} min, {run.size} clients: {figures} | {verdict} |")
+    sys.exit(bool(run.judge.failed))
 
 
 @main.command()

@@ -20,7 +20,13 @@ CONFIGS: dict[str, type[Any]] = {
     "sioproto.engineio.ServerConfig": sioproto.engineio.ServerConfig,
     "sioproto.socketio.ServerConfig": sioproto.socketio.ServerConfig,
     "sioproto.trio.AppConfig": sioproto.trio.AppConfig,
+    "sioproto.engineio.ClientConfig": sioproto.engineio.ClientConfig,
+    "sioproto.socketio.ClientConfig": sioproto.socketio.ClientConfig,
+    "sioproto.trio.ClientConnectionConfig": sioproto.trio.ClientConnectionConfig,
 }
+
+LIMITS = ("int", "int | None", "float")
+"""Types of fields that are limits or times, not manners."""
 
 
 @pytest.mark.parametrize("path", PAGES, ids=str)
@@ -60,10 +66,13 @@ def test_tables_of_configurations_are_complete(config: type[Any], title: str) ->
             assert told[field.name].strip('"') == str(field.default)
 
 
-def test_one_event_goes_step_by_step() -> None:
-    section = read(Path("docs/embedding.md")).partition("## One event, step by step")[2]
+@pytest.mark.parametrize(
+    ("title", "telling"), [("One event, step by step", "430[5]"), ("The client", "ClientConnected")]
+)
+def test_cores_are_driven_step_by_step(title: str, telling: str) -> None:
+    section = read(Path("docs/embedding.md")).partition(f"## {title}\n")[2]
     program = section.partition("```python\n")[2].partition("```")[0]
-    assert "430[5]" in program
+    assert telling in program
     exec(compile(program, "docs/embedding.md", "exec"), {})
 
 
@@ -84,11 +93,14 @@ def test_limits_have_the_defaults_that_the_page_says(name: str) -> None:
     numbers = 0
     for field, text in told.items():
         assert field in defaults
-        number = re.match(r"[0-9,]+", text)
+        number = re.match(r"[0-9,.]+", text)
         if number:
             numbers += 1
             assert float(number[0].replace(",", "")) == defaults[field], field
     assert numbers >= 4
+    if "Client" in name:
+        limits = {field.name for field in fields(CONFIGS[name]) if field.type in LIMITS}
+        assert set(told) == limits
 
 
 def test_reasons_are_all_there() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +13,7 @@ from sioproto._app._backlog import Backlog
 from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._runtime import Event, Runtime
+from sioproto._app._steps import Flusher, run_in_steps
 from sioproto._errors import ClosedError, LocalProtocolError
 from sioproto._output import Output
 from sioproto.engineio import EngineServer, HookFailed, Request
@@ -45,6 +47,13 @@ class Owner(Protocol):
         """Whether it has ended, or is about to, or will never begin."""
 
 
+class TakesTurns(Protocol):
+    """What has handlers to be called, one call at a time."""
+
+    async def _take_turn(self) -> None:
+        """Call them for all that waits. Never more than once at the same time."""
+
+
 class Application(ABC):
     """A core with the functions of a user around it.
 
@@ -59,12 +68,13 @@ class Application(ABC):
     def __init__(self, config: AppConfig | None) -> None:
         self.app_config = config or AppConfig()
         self._runtime: Runtime | None = None
-        self._wake_driver: Callable[[], None] | None = None
+        self._flusher: Flusher | None = None
         self._flush: Callable[[], None] | None = None
         self._error_hook: Callable[[Exception, Any], Any] | None = None
         self._backlogs: dict[str, Backlog] = {}
         self._read_for: Backlog | None = None
         self._drainers: dict[str, Event] = {}
+        self._due: deque[TakesTurns] = deque()
 
     # What a driver calls
 
@@ -93,8 +103,31 @@ class Application(ABC):
         """
         self.check()
         self._runtime = runtime
-        self._wake_driver = wake
+        self._flusher = Flusher(wake, flush)
         self._flush = flush
+
+    def take_turns(self) -> deque[TakesTurns]:
+        """For a driver that calls handlers itself: whose turn it is, in this order."""
+        due = self._due
+        if due:
+            self._due = deque()
+        return due
+
+    def start_turns(self, due: deque[TakesTurns]) -> None:
+        """For any other: have their handlers called by tasks of their own."""
+        for each in due:
+            self.spawn(each._take_turn)
+
+    @property
+    def flusher(self) -> Flusher:
+        """What sees to it that what handlers send leaves.
+
+        Raises:
+            LocalProtocolError: not serving yet.
+        """
+        if self._flusher is None:
+            raise LocalProtocolError("not serving yet")
+        return self._flusher
 
     def settle(self) -> Backlog | None:
         """The core is drained.
@@ -133,6 +166,13 @@ class Application(ABC):
             raise LocalProtocolError("not serving yet")
         return self._runtime
 
+    def spawn(self, function: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> None:
+        """Start a task of the application: what it raises ends the serving.
+
+        What it sends leaves whenever it pauses.
+        """
+        self.runtime.spawn(run_in_steps, self.flusher, function, *args)
+
     def now(self) -> float:
         """Seconds, for the commands that want to know."""
         return self.runtime.clock()
@@ -167,7 +207,7 @@ class Application(ABC):
 
     def hook_failed(self, out: HookFailed) -> None:
         """A function about requests or their answers raised: as bad as if a handler had."""
-        self.runtime.spawn(self.failed, out.error, None)
+        self.spawn(self.failed, out.error, None)
 
     def enter_backlog(self, sid: str) -> Backlog:
         """The backlog of a client, for one more task."""
@@ -203,8 +243,8 @@ class Application(ABC):
             self.engine().resume(sid, now=self.now())
 
     def _wake(self) -> None:
-        if self._wake_driver is not None:
-            self._wake_driver()
+        if self._flusher is not None:
+            self._flusher.want()
 
 
 def new_id() -> str:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sioproto._app._runtime import Event, Runtime
+from sioproto._app._runtime import Event
 
 
 class Beside:
-    """Tasks of one socket, so many at once and no more."""
+    """Tasks of one socket, so many at once and no more.
 
-    __slots__ = ("_change", "_limit", "_running", "_runtime")
+    Args:
+        event: makes an event of the runtime.
+        spawn: starts a task.
+        limit: most tasks at once.
+    """
 
-    def __init__(self, runtime: Runtime, limit: int) -> None:
-        self._runtime = runtime
+    __slots__ = ("_change", "_event", "_limit", "_running", "_spawn")
+
+    def __init__(self, event: Callable[[], Event], spawn: Callable[..., None], limit: int) -> None:
+        self._event = event
+        self._spawn = spawn
         self._limit = limit
         self._running = 0
         self._change: Event | None = None
@@ -24,7 +31,7 @@ class Beside:
         while self._running >= self._limit:
             await self._wait()
         self._running += 1
-        self._runtime.spawn(self._run, function, *args)
+        self._spawn(self._run, function, *args)
 
     async def all_done(self) -> None:
         """Wait until none is left."""
@@ -42,5 +49,5 @@ class Beside:
 
     async def _wait(self) -> None:
         if self._change is None:
-            self._change = self._runtime.event()
+            self._change = self._event()
         await self._change.wait()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from sioproto._app._runtime import Event
 
 
 class Busy:
-    """Counts it.
+    """Counts it. As a context, for its duration.
 
     Args:
         event: makes an event of the runtime.
@@ -20,17 +19,22 @@ class Busy:
         self._count = 0
         self._idle: Event | None = None
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """One more, while this context lasts."""
+    def __enter__(self) -> None:
+        self.enter()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.leave()
+
+    def enter(self) -> None:
+        """There is one more."""
         self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count and self._idle is not None:
-                self._idle.set()
-                self._idle = None
+
+    def leave(self) -> None:
+        """There is one less."""
+        self._count -= 1
+        if not self._count and self._idle is not None:
+            self._idle.set()
+            self._idle = None
 
     async def wait_idle(self) -> None:
         """Wait until there is none."""

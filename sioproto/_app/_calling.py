@@ -52,7 +52,7 @@ def arity(function: Callable[..., Any]) -> tuple[int, float]:
 class Listener:
     """A function that listens, and how many arguments fit it."""
 
-    __slots__ = ("concurrent", "function", "least", "most", "once", "spent")
+    __slots__ = ("concurrent", "function", "least", "most", "once", "simple", "spent")
 
     def __init__(
         self, function: Callable[..., Any], *, once: bool = False, concurrent: bool = False
@@ -61,6 +61,8 @@ class Listener:
         self.once = once
         self.concurrent = concurrent
         """Whether later events need not wait for it."""
+        self.simple = not once and not concurrent
+        """Whether it is called each time, in its turn."""
         self.spent = False
         self.least, self.most = arity(function)
 

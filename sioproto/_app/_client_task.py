@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def serve_client_socket(manager: Manager, socket: ClientSocket) -> None:
     """Call the listeners, one event after another, until the client ends or somebody iterates."""
     inbox = socket._inbox
-    beside = Beside(manager.runtime, manager.app_config.max_concurrent)
+    beside = Beside(manager.runtime.event, manager.runtime.spawn, manager.app_config.max_concurrent)
     while True:
         there = await inbox.wait()
         if socket._iterated:

@@ -73,15 +73,24 @@ class Endpoint:
             WsClose: _ws_close,
         }
         self._alarm: Timeout | None = None
+        self._draining = False
+        self._written: list[WsToken] = []
 
     def call(self, fact: Fact, *args: Any) -> Backlog | None:
         """State one fact, and do what follows from it. See ``call_all``."""
         return self.call_all(((fact, args),))
 
-    def call_all(self, facts: Iterable[tuple[Fact, tuple[Any, ...]]]) -> Backlog | None:
+    def call_all(
+        self, facts: Iterable[tuple[Fact, tuple[Any, ...]]], *, take_turns: bool = False
+    ) -> Backlog | None:
         """State facts that one read brought, and do what follows from them together.
 
         This is the only place where a driver touches the core.
+
+        Args:
+            facts: functions of the core and their arguments but ``now``.
+            take_turns: whether the caller will call handlers itself, which are called by tasks of
+                their own otherwise.
 
         Returns what to wait for before reading on from that client; None if nothing stands in the
         way.
@@ -90,11 +99,30 @@ class Endpoint:
         for fact, args in facts:
             fact(*args, now=now)
         deliver = self._deliver
-        for out in self.core.outputs():
+        core = self.core
+        self._draining = True
+        for out in core.outputs():
             deliver[type(out)](out)
-        deadline = self.core.next_deadline()
+        while self._written:
+            written, self._written = self._written, []
+            for ws in written:
+                core.ws_sent(ws, now=now)
+            for out in core.outputs():
+                deliver[type(out)](out)
+        self._draining = False
+        deadline = core.next_deadline()
         self._set_alarm(inf if deadline is None else deadline)
-        return self.application.settle()
+        application = self.application
+        if not take_turns and (due := application.take_turns()):
+            application.start_turns(due)
+        return application.settle()
+
+    def written(self, ws: WsToken) -> None:
+        """What a ``WsSend`` asked for has been written, perhaps while the core is drained."""
+        if self._draining:
+            self._written.append(ws)
+        else:
+            self.call(self.core.ws_sent, ws)
 
     def wake(self) -> None:
         """There is something to drain that no fact caused: let the clock do it, soon."""
@@ -103,7 +131,7 @@ class Endpoint:
 
     def flush(self) -> None:
         """Do at once what commands have left to do."""
-        self.call(self.core.handle_timeout)
+        self.call_all(())
 
     async def run_clock(self) -> None:
         """Call the core whenever its deadline has come, for ever."""
@@ -111,7 +139,7 @@ class Endpoint:
         while True:
             # A context whose deadline moves, where others would start and cancel timers.
             with runtime.timeout(inf) as self._alarm:
-                self.flush()
+                self.call(self.core.handle_timeout)
                 await runtime.event().wait()
 
     def _set_alarm(self, deadline: float) -> None:

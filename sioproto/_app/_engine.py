@@ -166,7 +166,7 @@ class EngineApplication(Application):
     def _opened(self, out: SessionOpened) -> None:
         session = Session(self, out.sid, out.request, self.enter_backlog(out.sid))
         self._sessions[out.sid] = session
-        self.runtime.spawn(self._serve, session)
+        self.spawn(self._serve, session)
 
     def _message_received(self, out: MessageReceived) -> None:
         session = self._sessions[out.sid]

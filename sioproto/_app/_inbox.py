@@ -47,6 +47,12 @@ class Inbox(Generic[T]):
         while self._items:
             self._backlog.take(self._items.popleft()[1])
 
+    def take(self) -> T:
+        """Take the next item, which is there."""
+        item, size = self._items.popleft()
+        self._backlog.take(size)
+        return item
+
     async def next(self) -> T | None:
         """Take the next item; None after the end."""
         while not self._items:
@@ -55,14 +61,16 @@ class Inbox(Generic[T]):
             await self._wait()
         self._taken += 1
         if self._taken % FAIR_SHARE == 0:
-            pause = self._runtime.event()
-            pause.set()
-            await pause.wait()
+            await self.pause()
             if not self._items:  # another task took it meanwhile
                 return await self.next()
-        item, size = self._items.popleft()
-        self._backlog.take(size)
-        return item
+        return self.take()
+
+    async def pause(self) -> None:
+        """Let others run."""
+        pause = self._runtime.event()
+        pause.set()
+        await pause.wait()
 
     async def wait_for_end(self) -> None:
         """Wait until nothing more will come."""

@@ -17,7 +17,7 @@ from sioproto._app._calling import invoke
 from sioproto._app._config import AppConfig
 from sioproto._app._namespace import Namespace, ParentNamespace
 from sioproto._app._socket import Socket
-from sioproto._app._task import serve_server_event, serve_socket
+from sioproto._app._task import serve_server_event
 from sioproto._app._waiting import Waiter, wait_for
 from sioproto._errors import ClosedError, LimitError
 from sioproto.socketio import (
@@ -236,7 +236,7 @@ class SocketApplication(Application, Audience):
 
     def _namespace_requested(self, out: NamespaceRequested) -> None:
         if self._parents:
-            self.runtime.spawn(self._find_parent, out.request)
+            self.spawn(self._find_parent, out.request)
         else:
             self.core.deny(out.request)
 
@@ -268,7 +268,7 @@ class SocketApplication(Application, Audience):
             if parent.children.get(name) is namespace:
                 del parent.children[name]
 
-    def _namespace_of(self, core: CoreNamespace) -> Namespace:
+    def namespace_of(self, core: CoreNamespace) -> Namespace:
         """Where somebody wants to join, though it may be gone by now, and the client with it."""
         namespace = self._namespaces.get(core.name)
         if namespace is None or namespace._core is not core:
@@ -297,7 +297,7 @@ class SocketApplication(Application, Audience):
     def _server_event_received(self, out: ServerEventReceived) -> None:
         namespace = self._namespaces.get(out.namespace.name)
         if namespace is not None and namespace.server_side.get(out.name):
-            self.runtime.spawn(serve_server_event, self, namespace, out)
+            self.spawn(serve_server_event, self, namespace, out)
 
     def _room_changed(self, change: str, core: CoreNamespace, *args: str) -> None:
         namespace = self._namespaces.get(core.name)
@@ -307,13 +307,19 @@ class SocketApplication(Application, Audience):
             try:
                 listener.function(*args)
             except Exception as error:
-                self.runtime.spawn(self.failed, error, None)
+                self.spawn(self.failed, error, None)
 
     def _connect_requested(self, out: ConnectRequested) -> None:
         socket = out.socket
         assert isinstance(socket, Socket)
         socket._attach(self, self.enter_backlog(socket.sid))
-        self.runtime.spawn(serve_socket, self, self._namespace_of(socket.namespace), socket)
+        self._call_on(socket)
+
+    def _call_on(self, socket: Socket) -> None:
+        """It is its turn, unless its handlers are being called."""
+        if not socket._at_work:
+            socket._at_work = True
+            self._due.append(socket)
 
     def _connect_abandoned(self, out: ConnectAbandoned) -> None:
         assert isinstance(out.socket, Socket)
@@ -330,6 +336,7 @@ class SocketApplication(Application, Audience):
                 limit="max_input",
             )
             self.end_client(socket, DisconnectReason.FORCED_CLOSE, error)
+        self._call_on(socket)
 
     def _ack_received(self, out: AckReceived) -> None:
         assert isinstance(out.socket, Socket)
@@ -342,6 +349,7 @@ class SocketApplication(Application, Audience):
     def _disconnecting(self, out: Disconnecting) -> None:
         assert isinstance(out.socket, Socket)
         out.socket._leaving(out)
+        self._call_on(out.socket)
         if out.reason not in _NAMESPACE_ONLY:
             out.socket._backlog.close()
 

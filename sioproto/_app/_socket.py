@@ -10,6 +10,7 @@ from sioproto._app._calling import Listener, is_async
 from sioproto._app._inbox import Inbox
 from sioproto._app._listeners import Listeners
 from sioproto._app._runtime import Event
+from sioproto._app._task import let_in, take_turn
 from sioproto._errors import AckTimeout, ClosedError, LocalProtocolError
 from sioproto.socketio import (
     RESERVED_EVENTS,
@@ -25,6 +26,7 @@ from sioproto.socketio._socket import SocketState
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
+    from sioproto._app._beside import Beside
     from sioproto._app._server import SocketApplication
     from sioproto.engineio._message import Message
 
@@ -44,12 +46,15 @@ class Socket(CoreSocket):
 
     __slots__ = (
         "_app",
+        "_at_work",
         "_backlog",
+        "_beside",
         "_end",
         "_gone",
         "_inbox",
         "_incoming",
         "_iterated",
+        "_joining",
         "_last_rooms",
         "_listeners",
         "_listening",
@@ -59,11 +64,14 @@ class Socket(CoreSocket):
     )
 
     _app: SocketApplication
+    _at_work: bool  # its handlers are being called, or soon will be
     _backlog: Backlog
+    _beside: Beside | None
     _inbox: Inbox[EventReceived]
     _end: Disconnecting | None
     _gone: bool
     _iterated: bool
+    _joining: bool  # its first turn has yet to come
     _listening: bool
     _last_rooms: dict[str, None] | None
     _listeners: Listeners
@@ -199,7 +207,7 @@ class Socket(CoreSocket):
                 except Exception as error:
                     # Whoever emits may be a handler of another client, in the middle of a
                     # broadcast.
-                    self._app.runtime.spawn(self._app.failed, error, self)
+                    self._app.spawn(self._app.failed, error, self)
         super().deliver(messages, packet)
 
     # Sending, and waiting
@@ -335,10 +343,21 @@ class Socket(CoreSocket):
 
     # What its application calls
 
+    async def _take_turn(self) -> None:
+        """Call its handlers for all that waits; first of all, those that let it in."""
+        if self._joining:
+            self._joining = False
+            await let_in(self._app, self._app.namespace_of(self.namespace), self)
+        else:
+            await take_turn(self._app, self)
+
     def _attach(self, app: SocketApplication, backlog: Backlog) -> None:
         """It was made by the core; give it what it needs to serve an application."""
         self._app = app
+        self._at_work = False
+        self._joining = True
         self._backlog = backlog
+        self._beside = None
         self._inbox = Inbox(app.runtime, backlog)
         self._end = None
         self._gone = False

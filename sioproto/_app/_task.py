@@ -1,4 +1,4 @@
-"""The task of one socket, which runs all its handlers, from the first middleware to the end."""
+"""How the handlers of one socket are called, from the first middleware to the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sioproto._app._beside import Beside
 from sioproto._app._calling import Listener, invoke
+from sioproto._app._inbox import FAIR_SHARE
 from sioproto._errors import (
     ClosedError,
     ConnectionRefused,
@@ -23,22 +24,57 @@ if TYPE_CHECKING:
     from sioproto._app._socket import Socket
 
 
-async def serve_socket(app: SocketApplication, namespace: Namespace, socket: Socket) -> None:
-    """Run the handlers of one socket, from the request to join to the end."""
+async def let_in(app: SocketApplication, namespace: Namespace, socket: Socket) -> None:
+    """Run the middleware and the handlers for the connection, then what waits behind them."""
     try:
-        if not await _admit(app, namespace, socket):
+        admitted = await _admit(app, namespace, socket)
+        if admitted:
+            for listener in namespace.listeners.get("connection"):
+                if namespace.listeners.due("connection", listener):
+                    await _guard(app, socket, listener.function, socket)
+            if socket._iterated:
+                await socket._inbox.wait_for_end()
+                await _say_goodbye(app, socket)
+    except BaseException:
+        _leave(app, socket)
+        raise
+    if admitted and not socket._iterated:
+        socket._listening = True
+        await take_turn(app, socket)
+    else:
+        _leave(app, socket)
+
+
+async def take_turn(app: SocketApplication, socket: Socket) -> None:
+    """Call the handlers for the events that wait, and those for the end if it has come.
+
+    Nothing waits between two turns: a client that is silent has no task.
+    """
+    inbox = socket._inbox
+    left = FAIR_SHARE
+    try:
+        while inbox:
+            left -= 1
+            if not left:
+                left = FAIR_SHARE
+                await inbox.pause()
+            await _handle(app, socket, inbox.take())
+        if not inbox.ended:
+            socket._at_work = False
             return
-        for listener in namespace.listeners.get("connection"):
-            if namespace.listeners.due("connection", listener):
-                await _guard(app, socket, listener.function, socket)
-        if socket._iterated:
-            await socket._inbox.wait_for_end()
-        else:
-            await _handle_events(app, socket)
+        if socket._beside is not None:
+            await socket._beside.all_done()
         await _say_goodbye(app, socket)
-    finally:
-        socket._inbox.drop()
-        app.leave_backlog(socket.sid, socket._backlog)
+    except BaseException:
+        _leave(app, socket)
+        raise
+    _leave(app, socket)
+
+
+def _leave(app: SocketApplication, socket: Socket) -> None:
+    """No handler of it will ever be called again."""
+    socket._inbox.drop()
+    app.leave_backlog(socket.sid, socket._backlog)
 
 
 async def _admit(app: SocketApplication, namespace: Namespace, socket: Socket) -> bool:
@@ -46,10 +82,12 @@ async def _admit(app: SocketApplication, namespace: Namespace, socket: Socket) -
     failure: Exception | None = None
     in_time = False
     try:
-        with app.runtime.timeout(app.app_config.middleware_timeout):
-            if not (socket.recovered and app.skips_middlewares):
+        if namespace.middlewares and not (socket.recovered and app.skips_middlewares):
+            with app.runtime.timeout(app.app_config.middleware_timeout):
                 for middleware in list(namespace.middlewares):
                     await invoke(middleware, socket)
+                in_time = True
+        else:
             in_time = True
         if in_time:
             app.core.accept(socket)
@@ -106,26 +144,22 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-async def _handle_events(app: SocketApplication, socket: Socket) -> None:
-    socket._listening = True
-    inbox = socket._inbox
-    beside = Beside(app.runtime, app.app_config.max_concurrent)
-    while (event := await inbox.next()) is not None:
-        await _handle(app, socket, event, beside)
-    await beside.all_done()
-
-
-async def _handle(
-    app: SocketApplication, socket: Socket, event: EventReceived, beside: Beside
-) -> None:
+async def _handle(app: SocketApplication, socket: Socket, event: EventReceived) -> None:
     try:
         if socket._incoming:
             await _show(socket, event)
         if socket._middlewares:
             await _pass_on(socket, event)
+        listeners = socket._listeners.get(event.name)
+        if len(listeners) == 1 and listeners[0].simple:
+            await _call(event, listeners)
+            return
         listeners = _due(socket, event)
         if any(listener.concurrent for listener in listeners):
-            await beside.spawn(_call_beside, app, socket, event, listeners)
+            if socket._beside is None:
+                limit = app.app_config.max_concurrent
+                socket._beside = Beside(app.runtime.event, app.spawn, limit)
+            await socket._beside.spawn(_call_beside, app, socket, event, listeners)
         elif listeners:
             await _call(event, listeners)
     except Exception as error:
@@ -220,8 +254,9 @@ async def _misfit(app: SocketApplication, socket: Socket, event: EventReceived) 
 
 
 async def _say_goodbye(app: SocketApplication, socket: Socket) -> None:
-    with app.runtime.timeout(app.app_config.disconnecting_timeout):
-        await _tell(app, socket, "disconnecting")
+    if socket._listeners.get("disconnecting"):
+        with app.runtime.timeout(app.app_config.disconnecting_timeout):
+            await _tell(app, socket, "disconnecting")
     socket._forget_rooms()
     await _tell(app, socket, "disconnect")
 

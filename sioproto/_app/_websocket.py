@@ -57,7 +57,7 @@ class WebSocketToken:
     def send(self, frames: list[WsFrame]) -> None:
         """Send these frames, then state ``ws_sent``."""
         self._batch = frames
-        self._work.set()
+        self._wake_writer()
 
     def close(self, code: int | None) -> None:
         """Send what is left to send, then a close frame."""
@@ -94,13 +94,17 @@ class WebSocketToken:
             self._closing = True
             self._close_code = code
             self._limit_life()
-            self._work.set()
+            self._wake_writer()
             if self._pausing is not None:
                 self._pausing.cancel()
 
     def _limit_life(self) -> None:
         if self._life is not None:
             self._life.deadline = self._runtime.clock() + self._close_timeout
+
+    def _wake_writer(self) -> None:
+        """There is something to write."""
+        self._work.set()
 
     def _next_work(self) -> list[WsFrame] | None:
         """For the writer: what is to be sent, if anything. ``_work`` is set when there is more."""

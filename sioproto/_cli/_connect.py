@@ -24,11 +24,12 @@ from sioproto._cli._input import Keyboard, LineTooLong, piped_lines, terminal_re
 from sioproto._cli._options import address_of
 from sioproto._cli._terminal import console, json_line, say, value_text, values_text
 from sioproto._cli._typed import Command, Emission, TypingError, parse_typed
-from sioproto._cli._wire import network_words
+from sioproto._cli._wire import with_path, words_of
 from sioproto.engineio import ClientConfig as EngineConfig
 from sioproto.socketio import ClientConfig, ClientEventReceived, Reply
 from sioproto.trio import ClientSocket
 from sioproto.trio import connect as connect_to
+from sioproto.trio._client_http import TROUBLE as SERVER_TROUBLE
 
 FINE, TROUBLE, USAGE, NO_SERVER, REFUSED = 0, 1, 2, 3, 4
 
@@ -280,10 +281,9 @@ class Talk:
 
     def _explain(self, error: Exception) -> str:
         cause = error.__cause__
-        if isinstance(cause, OSError):
-            where = address_of(self._options.url).authority
-            return f"no connection to {where}: {network_words(cause)}"
-        return str(error)
+        if isinstance(cause, SERVER_TROUBLE):
+            return words_of(cause, address_of(self._options.url).authority, connected=False)
+        return with_path(str(error), self._options.path)
 
     # The end of a pipe
 

@@ -11,7 +11,7 @@ from sioproto._cli._options import address_of, run, server_options, ssl_context
 from sioproto._cli._probe import Probe
 from sioproto._cli._probe_report import as_json, manifest, rows, wrong
 from sioproto._cli._terminal import Row, console, json_line, print_rows, say
-from sioproto._cli._wire import Wire
+from sioproto._cli._wire import Wire, with_path
 
 FINE, WRONG, NO_SERVER = 0, 1, 3
 
@@ -76,7 +76,7 @@ def probe(
         if json_wanted:
             click.echo(json_line(as_json(findings)))
         elif findings.trouble is not None:
-            say(console(stderr=True), f"{url}: {findings.trouble}", "red")
+            say(console(stderr=True), f"{url}: {with_path(findings.trouble, path)}", "red")
         elif manifest_wanted:
             click.echo(manifest(findings, address.authority), nl=False)
         else:

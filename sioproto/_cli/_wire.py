@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -33,6 +34,8 @@ MAX_MESSAGES = 100
 """Most messages of a WebSocket that are looked at while one is awaited."""
 
 Headers = tuple[tuple[str, str], ...]
+_BYTEARRAY = re.compile(r"bytearray\(b(.*)\)")
+"""How h11 tells what it has read."""
 
 
 class Unanswered(Exception):
@@ -148,14 +151,7 @@ class Wire:
         return f"{where} answers nothing {limit}" if not said else f"{where} is not done {limit}"
 
     def _words(self, error: Exception) -> str:
-        where = self.address.authority
-        if isinstance(error, h11.RemoteProtocolError):
-            return f"{where} does not answer in HTTP: {error}"
-        if self._connected is None:
-            return f"no connection to {where}: {network_words(error)}"
-        if isinstance(error, ssl.SSLError):
-            return f"{where} does not speak TLS as expected: {network_words(error)}"
-        return f"{where} closed the connection: {network_words(error)}"
+        return words_of(error, self.address.authority, connected=self._connected is not None)
 
 
 class _Overheard(trio.abc.Stream):
@@ -178,6 +174,32 @@ class _Overheard(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def words_of(error: Exception, where: str, *, connected: bool) -> str:
+    """What went wrong between a server and us.
+
+    Args:
+        error: of the network, of TLS or of HTTP.
+        where: the server.
+        connected: whether there was a connection.
+    """
+    if isinstance(error, h11.RemoteProtocolError):
+        said = _BYTEARRAY.sub(r"\1", str(error))
+        return f"{where} does not answer in HTTP: {said}"
+    if isinstance(error, ssl.SSLError):
+        return f"{where} does not speak TLS as expected: {network_words(error)}"
+    if isinstance(error, trio.BrokenResourceError):
+        return f"{where} hung up without an answer"
+    if connected or isinstance(error, ConnectionResetError | BrokenPipeError):
+        return f"{where} closed the connection: {network_words(error)}"
+    return f"no connection to {where}: {network_words(error)}"
+
+
+def with_path(words: str, path: str) -> str:
+    """Name the path at which nothing was found."""
+    named = words.replace("at this path", f"at {path}")
+    return words if named == words else f"{named}: --path names another place"
 
 
 def network_words(error: BaseException) -> str:

@@ -42,7 +42,7 @@ class AnyioRuntime:
         return anyio.current_time()
 
     async def _run(self, function: Callable[..., Awaitable[object]], args: Any) -> None:
-        with self._busy.one():
+        with self._busy:
             await function(*args)
 
 

@@ -81,7 +81,7 @@ class _Asgi(Application):
         if not hosting.open:
             await _refuse(scope, send, 503, b"the server has ended")
             return
-        with hosting.busy.one():
+        with hosting.busy:
             if scope["type"] == "http":
                 request = HttpRequest(hosting.endpoint, receive, send, self._asgi_config)
                 await request.run(scope)

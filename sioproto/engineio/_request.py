@@ -47,11 +47,16 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """The first value of a header. ``name`` is in lower case."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
     @property
     def wants_websocket(self) -> bool:
         """Whether it asks to upgrade to WebSocket: a fact for ``ws_connected``, not the other."""
+        if self.header("upgrade") is None:  # as is usual
+            return False
         return "websocket" in self._tokens("upgrade") and "upgrade" in self._tokens("connection")
 
     def _tokens(self, name: str) -> list[str]:

@@ -282,7 +282,10 @@ class EngineServer(Generic[X]):
         session = self._sessions.get(sid)
         if session is None:
             return False
-        return all(session.send(message) for message in messages)
+        for message in messages:
+            if not session.send(message):
+                return False
+        return True
 
     def close(self, sid: str, *, now: float, discard: bool = False) -> None:
         """Close a session, delivering first what is buffered, unless ``discard`` is set.
@@ -486,10 +489,11 @@ class EngineServer(Generic[X]):
         return self._clamp(now)
 
     def _session_of(self, ws: X, fact: str) -> Session[X] | None:
-        if ws not in self._websockets or (ws in self._streams) is not fact.startswith("wt_"):
-            kind = "stream" if fact.startswith("wt_") else "websocket"
-            raise LocalProtocolError(f"{fact}: {kind} {ws!r} was not accepted")
-        return self._websockets[ws]
+        of_stream = fact[:3] == "wt_"
+        if ws in self._websockets and (ws in self._streams) is of_stream:
+            return self._websockets[ws]
+        kind = "stream" if of_stream else "websocket"
+        raise LocalProtocolError(f"{fact}: {kind} {ws!r} was not accepted")
 
     def _open_polling(
         self, exchange: X, request: Request, query: Mapping[str, str], now: float

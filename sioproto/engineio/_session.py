@@ -373,6 +373,9 @@ class Session(Generic[X]):
         if self.candidate is not None and ws == self.candidate.ws:
             self._candidate_frame(self.candidate, frame, now)
             return
+        if isinstance(frame, str) and frame[:1] == "4":  # as most are, in either revision
+            self._receive(PacketType.MESSAGE, frame[1:], now)
+            return
         try:
             packet = self.dialect.decode_frame(frame)
         except DecodeError as error:
@@ -501,7 +504,8 @@ class Session(Generic[X]):
             self.send(PONG)  # without the ping's data, as the reference does (EIO-HB-22)
         # Whoever sends is alive: a pong or a ping may be queued behind a large message (EIO-HB-05,
         # EIO-HB-23).
-        self._await_life(now)
+        if self._life_owed:
+            self._await_life(now)
 
     # Closing
 

@@ -55,7 +55,8 @@ class Decoder:
         attachments = self._attachments
         self.reset()
         try:
-            packet.data = _fill_in(packet.data, attachments)
+            if isinstance(packet.data, (dict, list)):
+                packet.data = _fill_in(packet.data, attachments)
         except RecursionError:
             raise DecodeError("JSON is nested too deeply", rule="SIO-DEC-19") from None
         return packet
@@ -69,12 +70,17 @@ class Decoder:
 
 def _fill_in(value: Any, attachments: list[bytes]) -> Any:
     """Replace placeholders by what they stand for. The order is theirs, not ours (SIO-BIN-11)."""
+    # In place, since nobody else has it.
     if isinstance(value, list):
-        return [_fill_in(item, attachments) for item in value]
-    if not isinstance(value, dict):
+        for index, item in enumerate(value):
+            if isinstance(item, (dict, list)):
+                value[index] = _fill_in(item, attachments)
         return value
     if value.get("_placeholder") is not True:
-        return {key: _fill_in(item, attachments) for key, item in value.items()}
+        for key, item in value.items():
+            if isinstance(item, (dict, list)):
+                value[key] = _fill_in(item, attachments)
+        return value
     number = value.get("num")
     # True is an int to Python, and a negative index is one to a list.
     if type(number) is not int or not 0 <= number < len(attachments):

@@ -237,6 +237,9 @@ class RecoveringAdapter(LocalAdapter):
 
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_MARK = "o~"
+"""Clients take whatever text an event ends with for an offset (SIO-CSR-15). What applications send
+should not be one by accident: whoever comes back with it would get the wrong events."""
 
 
 def _offset(number: int) -> str:
@@ -244,11 +247,12 @@ def _offset(number: int) -> str:
     while number:
         number, digit = divmod(number, 36)
         text = _DIGITS[digit] + text
-    return text
+    return _MARK + text
 
 
 def _number(offset: str) -> int | None:
     """What an offset stands for; None if it is none of ours."""
-    if not 0 < len(offset) <= 12 or any(digit not in _DIGITS for digit in offset):
+    digits = offset.removeprefix(_MARK)
+    if digits == offset or not 0 < len(digits) <= 12:
         return None
-    return int(offset, 36)
+    return int(digits, 36) if all(digit in _DIGITS for digit in digits) else None

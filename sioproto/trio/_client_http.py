@@ -64,9 +64,15 @@ class Connection:
 
         Raises:
             h11.RemoteProtocolError: the server does not speak HTTP, or has gone.
+            trio.BrokenResourceError: it has gone without a word.
         """
         while (event := self.http.next_event()) is h11.NEED_DATA:
-            self.http.receive_data(bytes(await self.stream.receive_some(RECEIVE_SIZE)))
+            data = bytes(await self.stream.receive_some(RECEIVE_SIZE))
+            if not data and self.http.their_state is h11.SEND_RESPONSE:
+                said, _ = self.http.trailing_data
+                if not said:
+                    raise trio.BrokenResourceError("the server hung up without an answer")
+            self.http.receive_data(data)
         return event  # type: ignore[return-value] # NEED_DATA is out
 
     async def head(self) -> h11.Response | h11.InformationalResponse:

@@ -43,6 +43,10 @@ class ConnectionConfig:
     per_message_deflate: DeflateConfig | None = None
     """How WebSocket messages are compressed, if the client offers it; None for not at all
     (EIO-HC-05)."""
+    fast_lanes: bool = True
+    """Whether what is usual may take a short way: simple WebSocket frames are read by hand instead
+    of by wsproto, and what the kernel takes at once is written without waiting. Results are equal;
+    switch it off to compare."""
 
     def __post_init__(self) -> None:
         deflate = isinstance(self.per_message_deflate, DeflateConfig | None)

@@ -9,6 +9,7 @@ import trio
 
 from sioproto._app._busy import Busy
 from sioproto._app._endpoint import Endpoint
+from sioproto.trio._patience import Patience
 
 
 class Hosting:
@@ -24,7 +25,10 @@ class Hosting:
         self._shutdown_timeout = shutdown_timeout
         self.busy = Busy(trio.Event)
         """Counts what should come to its end before the serving does."""
+        self.patience = Patience()
+        """Ends waits whose time is up."""
         self._accepting = trio.CancelScope()
+        self._tasks: trio.Nursery | None = None
 
     async def run(
         self,
@@ -52,6 +56,11 @@ class Hosting:
                 if not tasks.cancel_scope.cancel_called:
                     self._shut_down(tasks)
 
+    def spawn(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Start a task of the driver, while it serves."""
+        assert self._tasks is not None
+        self._tasks.start_soon(function, *args)
+
     async def _run_tasks(
         self,
         accept: Callable[[trio.Nursery], Awaitable[object]],
@@ -61,6 +70,8 @@ class Hosting:
         """The home of all tasks, which no cancellation reaches before they have come to an end."""
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as tasks:
+                self._tasks = tasks
+                tasks.start_soon(self.patience.run)
                 runtime = TrioRuntime(tasks, self.busy)
                 for endpoint in self._endpoints:
                     endpoint.application.start(runtime, endpoint.wake, endpoint.flush)
@@ -110,5 +121,5 @@ class TrioRuntime:
         return trio.current_time()
 
     async def _run(self, function: Callable[..., Awaitable[object]], args: Any) -> None:
-        with self._busy.one():
+        with self._busy:
             await function(*args)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from math import inf
+from time import time
 from typing import TYPE_CHECKING
 
 import h11
 import trio
 
 from sioproto._app._endpoint import Endpoint, Exchange
-from sioproto.engineio import Request
+from sioproto.engineio import HttpRespond, Request
 from sioproto.trio._config import ConnectionConfig
+from sioproto.trio._hosting import Hosting
+from sioproto.trio._patience import Wait
 from sioproto.trio._websocket import HandshakeRefused, WebSocket, accept_key
 from sioproto.trio._wire import Lost, Wire
 
@@ -51,6 +56,22 @@ class _Body(enum.Enum):
     MALFORMED = enum.auto()
 
 
+class _Exchange(Exchange):
+    """A request, which once it is a pending poll is answered by whoever drains the core."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer: Callable[[HttpRespond[Exchange]], None] | None = None
+
+    def respond(self, out: HttpRespond[Exchange]) -> None:
+        """The answer is there."""
+        super().respond(out)
+        if self.answer is not None:
+            self.answer(out)
+
+
 class HttpConnection:
     """One accepted connection.
 
@@ -59,7 +80,7 @@ class HttpConnection:
         find_endpoint: who serves a request target; None if nobody does.
         fallback: answers requests that nobody serves.
         config: limits and times.
-        busy: makes a context that lasts as long as a request, or a WebSocket, is being served.
+        hosting: what goes on beside it.
     """
 
     def __init__(
@@ -68,29 +89,58 @@ class HttpConnection:
         find_endpoint: Callable[[str], Endpoint | None],
         fallback: Fallback | None,
         config: ConnectionConfig,
-        busy: Callable[[], AbstractContextManager[None]],
+        hosting: Hosting,
     ) -> None:
-        self._wire = Wire(stream)
+        self._wire = Wire(stream, fast=config.fast_lanes)
         self._find_endpoint = find_endpoint
         self._fallback = fallback
         self._config = config
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=config.max_header_bytes)
-        self._busy = busy
+        self._hosting = hosting
+        self._busy = hosting.busy
         self._is_head_request = False
+        self._patience = trio.CancelScope()
+        self._wait = Wait(hosting.patience, self._patience.cancel)
+        self._answered_by_drain = False
+        self._rest_sent: trio.Event | None = None
+        self._switched: tuple[WebSocket, bytes, bytes] | None = None
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
         try:
-            timeout = self._config.header_timeout
-            while (head := await self._read_head(timeout)) is not None:
-                with self._busy():
-                    await self._serve_request(head)
-                if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
-                    return
-                self._h11.start_next_cycle()
-                timeout = self._config.idle_timeout
+            # One scope, whose deadline is there while a head is awaited, instead of one for each.
+            with self._patience:
+                await self._serve_requests()
+            if self._patience.cancelled_caught and self._h11.trailing_data[0]:
+                await self._refuse(408, "the head of the request did not come in time")
         except Lost:
             pass
+        finally:
+            self._wait.end()
+        if self._switched is not None:
+            websocket, opening, glued = self._switched
+            del self._h11, self._switched  # it may live for long, and they are large
+            with self._busy:
+                await websocket.run(opening, glued)
+
+    async def _serve_requests(self) -> None:
+        timeout = self._config.header_timeout
+        while (head := await self._read_head(timeout)) is not None:
+            self._answered_by_drain = False
+            self._busy.enter()
+            try:
+                await self._serve_request(head)
+            finally:
+                if not self._answered_by_drain:
+                    self._busy.leave()
+            if self._answered_by_drain:
+                continue
+            if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+                return
+            self._h11.start_next_cycle()
+            if self._h11.trailing_data[0]:  # nothing is waited for: it is somebody else's turn
+                await trio.lowlevel.checkpoint()
+            timeout = self._config.idle_timeout
 
     # Reading a request
 
@@ -98,45 +148,48 @@ class HttpConnection:
         """The head of the next request; None if there is none, and nothing left to say."""
         self._is_head_request = False
         try:
-            with trio.move_on_after(timeout) as scope:
-                while True:
-                    event = self._h11.next_event()
-                    if isinstance(event, h11.Request):
-                        return event
-                    if event is not h11.NEED_DATA:
-                        return None  # the end, as it should be
-                    started = bool(self._h11.trailing_data[0])
-                    data = await self._wire.receive()
-                    if data and not started:
-                        scope.deadline = trio.current_time() + self._config.header_timeout
-                    self._h11.receive_data(data)
-            if self._h11.trailing_data[0]:
-                await self._refuse(408, "the head of the request did not come in time")
+            while (event := self._h11.next_event()) is h11.NEED_DATA:
+                started = bool(self._h11.trailing_data[0])
+                if self._wait.deadline == inf:
+                    self._wait.until(trio.current_time() + timeout)
+                data = await self._wire.receive()
+                if data and not started:
+                    self._wait.until(trio.current_time() + self._config.header_timeout)
+                self._h11.receive_data(data)
+            self._wait.until(inf)
+            return event if isinstance(event, h11.Request) else None  # the end, as it should be
         except h11.RemoteProtocolError as error:
+            self._wait.until(inf)
             await self._refuse(error.error_status_hint, str(error))
         return None
 
     async def _read_body(self, exchange: Exchange, body: bytearray) -> _Body:
         """Read until the end of the body, or more than the exchange wants."""
-        assert exchange.limit is not None
         if self._h11.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[], reason=REASONS[100])
             await self._send(self._h11.send(go_on))
         try:
+            if self._take_body(exchange, body):  # mostly it came along with the head
+                return _Body.COMPLETE
             with trio.move_on_after(self._config.body_timeout) as exchange.waiting:
-                while len(body) <= exchange.limit and exchange.response is None:
-                    event = self._h11.next_event()
-                    if isinstance(event, h11.Data):
-                        body += event.data
-                    elif event is h11.NEED_DATA:
-                        await self._receive_more()
-                    else:
+                while exchange.response is None:
+                    await self._receive_more()
+                    if exchange.response is None and self._take_body(exchange, body):
                         return _Body.COMPLETE
-                if exchange.response is None:
-                    return _Body.COMPLETE  # or too much of it, which is for the core to say
         except h11.RemoteProtocolError:
             return _Body.MALFORMED
         return _Body.TIMEOUT if exchange.response is None else _Body.ANSWERED
+
+    def _take_body(self, exchange: Exchange, body: bytearray) -> bool:
+        """Take what is there of it. True if it is whole, or too much, which the core has to say."""
+        assert exchange.limit is not None
+        while len(body) <= exchange.limit:
+            event = self._h11.next_event()
+            if isinstance(event, h11.Data):
+                body += event.data
+            else:
+                return event is not h11.NEED_DATA
+        return True
 
     async def _receive_more(self) -> None:
         """Receive a part of a request.
@@ -195,7 +248,7 @@ class HttpConnection:
 
     async def _exchange(self, endpoint: Endpoint, request: Request) -> None:
         core = endpoint.core
-        exchange = Exchange()
+        exchange = _Exchange()
         outcome = _Body.COMPLETE
         backlog: Backlog | None = None
         try:
@@ -206,12 +259,17 @@ class HttpConnection:
                 if outcome is _Body.COMPLETE:
                     backlog = endpoint.call(core.http_body, exchange, bytes(body))
             if outcome is _Body.COMPLETE and exchange.response is None:
-                await self._wait_for_answer(exchange)
+                if self._can_leave_to_drain():
+                    await self._leave_to_drain(exchange)
+                if exchange.response is None:
+                    await self._wait_for_answer(exchange)
         finally:
             response = exchange.response
             if response is None:
                 # The client went, or made a mess of the body; or the serving is cancelled.
                 endpoint.call(core.http_aborted, exchange)
+        if self._answered_by_drain:
+            return
         if backlog is not None:
             # Its events are not handled fast enough: a client that waits for this sends no more.
             await backlog.wait()
@@ -235,6 +293,47 @@ class HttpConnection:
                 await self._receive_more()
             await trio.sleep_forever()
 
+    def _can_leave_to_drain(self) -> bool:
+        """Whether nothing but an answer is missing for the next request to come."""
+        if not self._wire.direct or (self._rest_sent is not None and not self._rest_sent.is_set()):
+            return False
+        return self._skip_body() and self._h11.their_state is h11.DONE
+
+    async def _leave_to_drain(self, exchange: _Exchange) -> None:
+        """Wait for the client's next bytes, while whoever drains the core answers the poll.
+
+        So an answer needs no switch of tasks, and this one goes on waiting for what comes next. If
+        there are bytes before the answer, it is back to the usual way.
+
+        Raises:
+            Lost: the client hung up.
+        """
+        exchange.answer = self._answer_at_once
+        data = await self._wire.receive()
+        exchange.answer = None
+        if data or self._answered_by_drain:
+            self._h11.receive_data(data)
+        else:
+            raise Lost
+
+    def _answer_at_once(self, out: HttpRespond[Exchange]) -> None:
+        data = self._response(out.status, out.headers, out.body, close=False)
+        sent = self._wire.try_send(data)
+        if sent < len(data):
+            self._rest_sent = trio.Event()
+            self._hosting.spawn(self._send_rest, data[sent:], self._rest_sent)
+        self._answered_by_drain = True
+        self._busy.leave()
+        self._h11.start_next_cycle()
+        self._wait.until(trio.current_time() + self._config.idle_timeout)
+
+    async def _send_rest(self, data: bytes, sent: trio.Event) -> None:
+        try:
+            with self._busy, suppress(Lost):
+                await self._send_waiting(data)
+        finally:
+            sent.set()
+
     async def _upgrade(self, endpoint: Endpoint, request: Request, http_version: bytes) -> None:
         try:
             key = accept_key(request.method, http_version, request.headers)
@@ -244,7 +343,7 @@ class HttpConnection:
         if not self._skip_body():
             await self._refuse(400, "a request to upgrade has no body")
             return
-        ws = WebSocket(endpoint, self._wire, self._config, request)
+        ws = WebSocket(endpoint, self._wire, self._config, request, self._hosting)
         endpoint.call(endpoint.core.ws_connected, ws, request)
         await ws.answered.wait()
         if ws.accepted is None:
@@ -266,7 +365,7 @@ class HttpConnection:
             ),
         )
         glued = self._h11.trailing_data[0]
-        await ws.run(self._h11.send(opening) or b"", glued)
+        self._switched = ws, self._h11.send(opening) or b"", glued
 
     # Answering
 
@@ -281,7 +380,15 @@ class HttpConnection:
     ) -> None:
         """Send an answer: the last if so wished, or if a part of the request is still to come."""
         close = not self._skip_body() or close
-        sent_headers = [*headers, ("date", formatdate(usegmt=True))]
+        if self._rest_sent is not None:  # of the answer before
+            await self._rest_sent.wait()
+            self._rest_sent = None
+        await self._send(self._response(status, headers, body, close=close))
+        if self._h11.our_state is not h11.DONE:
+            await self._wire.linger(self._config)
+
+    def _response(self, status: int, headers: Headers, body: bytes, *, close: bool) -> bytes:
+        sent_headers = [*headers, ("date", _date(int(time())))]
         bodiless = status in (204, 304)
         if not bodiless:
             sent_headers.append(("content-length", str(len(body))))
@@ -293,10 +400,7 @@ class HttpConnection:
         data = self._h11.send(response) or b""
         if body and not bodiless and not self._is_head_request:
             data += self._h11.send(h11.Data(data=body)) or b""
-        data += self._h11.send(h11.EndOfMessage()) or b""
-        await self._send(data)
-        if self._h11.our_state is not h11.DONE:
-            await self._wire.linger(self._config)
+        return data + (self._h11.send(h11.EndOfMessage()) or b"")
 
     def _skip_body(self) -> bool:
         """Whether the request is complete. What has come of its body is thrown away."""
@@ -309,10 +413,22 @@ class HttpConnection:
         return self._h11.their_state not in (h11.IDLE, h11.ERROR)
 
     async def _send(self, data: bytes | None) -> None:
+        data = data or b""
+        sent = self._wire.try_send(data)
+        if sent < len(data):
+            await self._send_waiting(data[sent:])
+
+    async def _send_waiting(self, data: bytes) -> None:
         with trio.move_on_after(self._config.write_timeout):
-            await self._wire.send(data or b"")
+            await self._wire.send(data)
             return
         raise Lost
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    """The header ``date``, made once a second."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

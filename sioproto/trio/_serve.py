@@ -95,7 +95,7 @@ class _Serving:
 
     async def _serve_stream(self, stream: trio.abc.Stream) -> None:
         connection = HttpConnection(
-            stream, self._find_endpoint, self._fallback, self._config, self._hosting.busy.one
+            stream, self._find_endpoint, self._fallback, self._config, self._hosting
         )
         await connection.run()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections import deque
 from collections.abc import Iterable
 from hashlib import sha1
 from math import inf
@@ -12,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 import trio
 from wsproto.frame_protocol import Opcode
 
+from sioproto._app._steps import InSteps
 from sioproto._app._websocket import WebSocketToken
 from sioproto.engineio import Request
 from sioproto.trio._deflate import Deflater, Inflater, agree
 from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
+from sioproto.trio._patience import Wait
 from sioproto.trio._wire import Lost, Wire
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
+    from sioproto._app._base import TakesTurns
     from sioproto._app._endpoint import Endpoint, Fact
     from sioproto.trio._config import ConnectionConfig
+    from sioproto.trio._hosting import Hosting
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -79,20 +84,38 @@ def choose_subprotocol(headers: Iterable[tuple[str, str]]) -> str | None:
 class WebSocket(WebSocketToken):
     """A WebSocket on a connection of our own.
 
-    A ``WsSend`` is one write, however many messages it carries.
+    A ``WsSend`` is one write, however many messages it carries. It is made at once, as far as the
+    kernel takes it at once. A task that writes is started when there is something left for it, and
+    then there is until the end, for whenever that happens again.
     """
 
     def __init__(
-        self, endpoint: Endpoint, wire: Wire, config: ConnectionConfig, request: Request
+        self,
+        endpoint: Endpoint,
+        wire: Wire,
+        config: ConnectionConfig,
+        request: Request,
+        hosting: Hosting,
     ) -> None:
         super().__init__(endpoint, config.close_timeout)
         self._wire = wire
         self._config = config
         self._request = request
+        self._hosting = hosting
+        self._wait = Wait(hosting.patience, self._end)
+        self._opened = False
         self._frame_bytes = frame_bytes
         self._extensions: list[Inflater] = []
         self._pong: bytes | None = None
         self._broken = False
+        self._unsent: bytes | None = None  # as long as it is not None, the writer is at work
+        self._batch_unsent = False
+        self._close_frame_made = False
+        self._writer: trio.CancelScope | None = None
+        self._writer_ended: trio.Event | None = None
+        self._leader: object | None = None  # whoever reads
+        self._relief: trio.Event | None = None
+        self._over = trio.Event()
 
     def agree(self) -> list[tuple[str, str]]:
         """Agree on what the client offers; returns what the answer says about it."""
@@ -111,27 +134,80 @@ class WebSocket(WebSocketToken):
     async def run(self, opening: bytes, received: bytes) -> None:
         """Live until the WebSocket is closed and the connection can be dropped.
 
+        Handlers are called by the task that reads. When one pauses, another task reads on.
+
         Args:
             opening: bytes of the answer to the handshake.
             received: bytes that came right behind the request.
         """
-        with self._living():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, opening)
-                await self._read(received)
+        assert self.accepted is not None
+        limit, fast = self.accepted.limit, self._config.fast_lanes
+        self._frames = FrameReader(limit, self._config.max_fragments, self._extensions, fast=fast)
+        self._left = self._config.max_linger_bytes
+        self._opened = True
+        if self._closing:
+            self._limit_life()
+        self._write(opening)
+        await self._lead(received)
+        while not self._over.is_set():
+            # Somebody else reads, since a handler paused that this task has called.
+            self._relief = trio.Event()
+            await self._relief.wait()
+            if not self._over.is_set():
+                await self._lead(b"")
+
+    async def _relieve(self) -> None:
+        with self._hosting.busy:
+            await self._lead(b"")
+            if self._over.is_set():  # the first task may be in a handler for long
+                await self._wire.close()
+
+    async def _lead(self, data: bytes) -> None:
+        """Read until the end, or until this task has paused in a handler."""
+        me = self._leader = object()
+        try:
+            await self._read(data, me)
+            if self._leader is me:
+                if self._writer_ended is not None:
+                    await self._writer_ended.wait()
+                if self._broken:
+                    await self._wire.linger(self._config)
+        except Lost:
+            pass
+        finally:
+            if self._leader is me:
+                self._finish()
+
+    def _finish(self) -> None:
+        self._retire()
+        self._wait.end()
+        if self._writer is not None:
+            self._writer.cancel()
+        self._over.set()
+        if self._relief is not None:
+            self._relief.set()
+
+    def _limit_life(self) -> None:
+        if self._opened:
+            self._wait.until(trio.current_time() + self._config.close_timeout)
+
+    def _end(self) -> None:
+        self._wire.cut()
+        if self._writer is not None:
+            self._writer.cancel()
 
     # Reading
 
-    async def _read(self, data: bytes) -> None:
-        """Read until the peer has closed, or has broken the rules."""
-        assert self.accepted is not None
-        limit, max_fragments = self.accepted.limit, self._config.max_fragments
-        frames = FrameReader(limit, max_fragments, self._extensions)
-        left = self._config.max_linger_bytes
+    async def _read(self, data: bytes, me: object) -> None:
+        """Read until the peer has closed, or has broken the rules, or somebody else reads."""
         try:
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
-            while not self._closing or left > 0:
-                backlog, complete = self._take(frames, data)
+            while not self._closing or self._left > 0:
+                backlog, complete = self._take(data)
+                if due := self._endpoint.application.take_turns():
+                    await self._call_handlers(due)
+                    if self._leader is not me:
+                        return
                 if self._retired:
                     return
                 if backlog is not None:
@@ -144,17 +220,30 @@ class WebSocket(WebSocketToken):
                 if not data:
                     break
                 if self._closing:
-                    left -= len(data)
+                    self._left -= len(data)
         except Violation as violation:
             self._broken = True
             self._retire(violation.error)
             self._begin_closing(violation.code)
             return
-        except Lost:
-            pass
         self._end()
 
-    def _take(self, frames: FrameReader, data: bytes) -> tuple[Backlog | None, bool]:
+    async def _call_handlers(self, due: deque[TakesTurns]) -> None:
+        application = self._endpoint.application
+
+        def pause() -> None:
+            application.start_turns(due)
+            self._leader = None
+            if self._relief is not None:
+                self._relief.set()
+                self._relief = None
+            else:
+                self._hosting.spawn(self._relieve)
+
+        while due:
+            await InSteps(application.flusher, due.popleft()._take_turn(), pause)
+
+    def _take(self, data: bytes) -> tuple[Backlog | None, bool]:
         """State what one read brought in one call, and whether that was all.
 
         It is not if there is more than one message may have: compressed, a read may bring a
@@ -170,7 +259,7 @@ class WebSocket(WebSocketToken):
         backlog: Backlog | None = None
         left = self.accepted.limit
         try:
-            for opcode, payload in frames.feed(data):
+            for opcode, payload in self._frames.feed(data):
                 left -= len(payload)
                 if opcode is Opcode.TEXT:
                     facts.append((core.ws_text, (self, payload)))
@@ -182,12 +271,14 @@ class WebSocket(WebSocketToken):
                     else:
                         # Only the latest ping has to be answered, so that nothing piles up.
                         self._pong = payload
-                        self._work.set()
                 if left < 0:
                     break
         finally:
             if facts:
-                backlog = self._endpoint.call_all(facts)
+                fast = self._config.fast_lanes
+                backlog = self._endpoint.call_all(facts, take_turns=fast)
+        if self._pong is not None:
+            self._wake_writer()
         if closed is not None:
             self._retire()
             # The same code comes back (EIO-WS-07).
@@ -196,38 +287,71 @@ class WebSocket(WebSocketToken):
 
     # Writing
 
-    async def _write(self, opening: bytes) -> None:
-        """Write what the core and the reader leave here, until the close frame is out."""
-        try:
-            # One scope whose deadline moves, instead of one for every write.
-            with trio.CancelScope() as scope:
-                await self._write_until_closed(opening, scope)
-                if self._broken:
-                    await self._wire.linger(self._config)
-                return
-        except Lost:
-            pass
-        self._end()
+    def _wake_writer(self) -> None:
+        if self._unsent is not None:
+            self._work.set()
+        elif self._opened:  # else ``run`` begins with it
+            self._write(b"")
 
-    async def _write_until_closed(self, opening: bytes, scope: trio.CancelScope) -> None:
-        parts = [opening]
-        while True:
-            batch = self._next_work()
-            pong, self._pong = self._pong, None
-            closing, code = self._closing, self._close_code
-            if pong is not None:
-                parts.append(pong_frame(pong))
-            if batch is not None:
-                parts += map(self._frame_bytes, batch)
-            if closing:
-                parts.append(close_frame(b"" if code is None else code.to_bytes(2, "big")))
-            if parts:
-                scope.deadline = trio.current_time() + self._config.write_timeout
-                await self._wire.send(b"".join(parts))
-                scope.deadline = inf
-                parts = []
-            if batch is not None:
-                self._written()
-            if closing:
-                return
-            await self._work.wait()
+    def _write(self, begun: bytes) -> None:
+        """Write what there is now, behind what has begun already."""
+        data = begun + self._next_bytes()
+        sent = self._wire.try_send(data)
+        if sent == len(data):
+            self._sent()
+            if self._close_frame_made:
+                self._work.set()  # the writer has nothing to wait for any more
+            return
+        self._unsent = data[sent:]
+        self._work.set()
+        if self._writer is None:
+            self._writer, self._writer_ended = trio.CancelScope(), trio.Event()
+            self._hosting.spawn(self._write_on, self._writer, self._writer_ended)
+
+    def _next_bytes(self) -> bytes:
+        if self._close_frame_made:
+            return b""
+        batch, self._batch = self._batch, None
+        pong, self._pong = self._pong, None
+        parts: list[bytes] = []
+        if pong is not None:
+            parts.append(pong_frame(pong))
+        if batch is not None:
+            parts += map(self._frame_bytes, batch)
+            self._batch_unsent = True
+        if self._closing:
+            code = self._close_code
+            parts.append(close_frame(b"" if code is None else code.to_bytes(2, "big")))
+            self._close_frame_made = True
+        return b"".join(parts)
+
+    def _sent(self) -> None:
+        if self._batch_unsent:
+            self._batch_unsent = False
+            if not self._retired:
+                self._endpoint.written(self)
+
+    async def _write_on(self, scope: trio.CancelScope, ended: trio.Event) -> None:
+        """The task that writes what has to wait, until the close frame is out."""
+        try:
+            with scope:
+                while not self._close_frame_made or self._unsent is not None:
+                    await self._work.wait()
+                    self._work = trio.Event()
+                    await self._write_waiting(scope)
+            if scope.cancelled_caught:
+                self._end()
+        except Lost:
+            self._end()
+        finally:
+            ended.set()
+
+    async def _write_waiting(self, scope: trio.CancelScope) -> None:
+        while self._unsent:
+            # One scope whose deadline moves, instead of one for every write.
+            scope.deadline = trio.current_time() + self._config.write_timeout
+            await self._wire.send(self._unsent)
+            self._sent()
+            self._unsent = self._next_bytes()
+        scope.deadline = inf
+        self._unsent = None

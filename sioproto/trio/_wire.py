@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,14 +24,29 @@ class Lost(Exception):
 class Wire:
     """One accepted connection.
 
+    Args:
+        stream: what was accepted.
+        fast: whether the kernel may be asked directly, past the stream.
+
     Errors of the network become ``Lost`` right here, so that they cannot be mistaken for an
     ``OSError`` that a function of the application raises further up.
     """
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, *, fast: bool = True) -> None:
         self._stream = stream
+        self._is_cut = False
+        self._receiving: trio.CancelScope | None = None
+        # Not with TLS, and on Windows a socket is no file.
+        self._socket: trio.socket.SocketType | None = None
+        if fast and isinstance(stream, trio.SocketStream) and os.name == "posix":
+            self._socket = stream.socket
         self.secure = isinstance(stream, trio.SSLStream)
         self.address = _peer_address(stream)
+
+    @property
+    def direct(self) -> bool:
+        """Whether ``try_send`` is of use."""
+        return self._socket is not None
 
     async def receive(self) -> bytes:
         """Receive some bytes; none if the peer has finished sending.
@@ -40,9 +57,38 @@ class Wire:
             Lost: the connection broke.
         """
         try:
-            return bytes(await self._stream.receive_some(RECEIVE_SIZE))
+            if self._socket is None:
+                return await self._receive_from_stream()
+            # A stream tries first and waits then. Here there is hardly ever anything yet, and the
+            # failed attempt takes as long as the one that succeeds.
+            while True:
+                await trio.lowlevel.wait_readable(self._socket)
+                with suppress(BlockingIOError):
+                    return os.read(self._socket.fileno(), RECEIVE_SIZE)
         except _FAILURES as error:
             raise Lost from error
+
+    async def _receive_from_stream(self) -> bytes:
+        data: bytes | None = None
+        with trio.CancelScope() as self._receiving:
+            if self._is_cut:
+                raise Lost
+            data = bytes(await self._stream.receive_some(RECEIVE_SIZE))
+        if data is None:
+            raise Lost
+        return data
+
+    def cut(self) -> None:
+        """The connection is of no use any more: so learns whoever waits for it to bring more."""
+        self._is_cut = True
+        if self._socket is not None:
+            self._socket.close()
+        elif self._receiving is not None:
+            self._receiving.cancel()
+
+    async def close(self) -> None:
+        """Close the connection, whatever the peer does."""
+        await trio.aclose_forcefully(self._stream)
 
     async def send(self, data: bytes) -> None:
         """Send all of it. A cancelled call may have sent a part: the connection is then of no use.
@@ -54,6 +100,18 @@ class Wire:
             await self._stream.send_all(data)
         except _FAILURES as error:
             raise Lost from error
+
+    def try_send(self, data: bytes) -> int:
+        """Send without waiting as much as the kernel takes at once, and return how much that was.
+
+        None where it cannot be asked, or the connection is broken: ``send`` finds out.
+        """
+        if self._socket is None:
+            return 0
+        try:
+            return os.write(self._socket.fileno(), data)
+        except OSError:
+            return 0
 
     async def linger(self, config: ConnectionConfig) -> None:
         """Finish sending, and throw away what the peer goes on sending, for a while.

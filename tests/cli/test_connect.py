@@ -367,13 +367,40 @@ def test_a_server_that_says_nothing() -> None:
     ("head", "body", "words"),
     [
         ("200 OK", "<html>hello</html>", "not from an Engine.IO server"),
-        ("404 Not Found", "", "no Engine.IO server answers at this path"),
+        ("404 Not Found", "", "answers at /socket.io/ (HTTP status 404): --path names another"),
+        ("502 Bad Gateway", "bad gateway", "the server refused: bad gateway (HTTP status 502)"),
         ("200 OK", '89:0{"sid":"x","upgrades":[]}', "revision 3 of Engine.IO"),
     ],
 )
 def test_a_server_that_is_none_of_ours(head: str, body: str, words: str) -> None:
     with in_a_thread(http(lambda line: (head, body))) as url:
         assert words in fails(url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "transport", "words"),
+    [
+        (b"", "polling", "{} hung up without an answer"),
+        (b"", "websocket", "{} hung up without an answer"),
+        (b"HTTP/1.1 200 OK\r\nconte", "polling", "{} does not answer in HTTP: "),
+        (b"\0\1hello\r\n\r\n", "polling", "{} does not answer in HTTP: illegal status line: '"),
+        (b"SSH-2.0-x\r\n\r\n", "websocket", "{} does not answer in HTTP: illegal status line: '"),
+    ],
+)
+def test_a_server_of_another_protocol(answer: bytes, transport: str, words: str) -> None:
+    async def handle(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        if answer:
+            await stream.send_all(answer)
+
+    with in_a_thread(raw(handle)) as url:
+        authority = url.partition("//")[2]
+        assert fails(url, "--transport", transport).startswith(words.format(authority))
+
+
+def test_a_server_without_tls(url: str) -> None:
+    words = fails(url.replace("http:", "https:"))
+    assert words.endswith(" does not speak TLS as expected: wrong version number")
 
 
 def test_engine_io_without_socket_io() -> None:

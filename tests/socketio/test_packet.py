@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sioproto import DecodeError, LimitError, LocalProtocolError, RemoteProtocolError
 from sioproto._json import StrictJson
 from sioproto.socketio import MISSING, RESERVED_EVENTS, Decoder, Packet, PacketType, encode_packet
+from sioproto.socketio._packet import decode_any_header, decode_header
 
 JSON = StrictJson()
 NESTED = {"_placeholder": True, "num": 0}
@@ -55,6 +56,26 @@ def test_event_round_trip(name: Any, args: list[Any], namespace: str, id: int | 
     if len(messages) <= 10:
         assert decode(*messages) == packet
     assert packet.data == [name, *args], "the caller's value stays as it is"
+
+
+def verdict(decode: Any, text: str) -> Any:
+    try:
+        return decode(text, JSON, 10)
+    except RemoteProtocolError as error:
+        return type(error), error.rule
+
+
+@given(st.from_regex(r"[0-7]?(/a,)?[0-9٣]{0,18}\[?.{0,12}\]?", fullmatch=True) | st.text())
+@example('2["a",1]')
+@example('2007["a"]')
+@example('29007199254740993["a"]')
+@example("3[]")
+@example('2["connect"]')
+@example("2[true]")
+@example('2 ["a"]')
+@example("2[1e999]")
+def test_the_short_way_decodes_like_the_long_one(text: str) -> None:
+    assert verdict(decode_header, text) == verdict(decode_any_header, text)
 
 
 @given(st.lists(values, max_size=4), namespaces, ids)

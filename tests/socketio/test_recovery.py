@@ -82,7 +82,7 @@ def test_offsets() -> None:
     """SIO-CSR-04."""
     for number in (1, 35, 36, 37, 10**9):
         assert _number(_offset(number)) == number
-    for text in ("", "-1", "A", "é", "1.0", "z" * 13):
+    for text in ("", "1", "o~", "o~-1", "o~A", "o~é", "o~1.0", "o~" + "z" * 13):
         assert _number(text) is None
 
 
@@ -96,8 +96,8 @@ def test_reply_has_a_private_id_and_events_have_offsets() -> None:
     core.of("/custom").emit("b")
     driver.drain()
     first, _, second = driver.frames[client.w]
-    assert first == '451-/custom,["a",{"_placeholder":true,"num":0},"1"]'
-    assert second == '42/custom,["b","2"]'
+    assert first == '451-/custom,["a",{"_placeholder":true,"num":0},"o~1"]'
+    assert second == '42/custom,["b","o~2"]'
 
 
 def test_what_has_no_offset() -> None:
@@ -199,7 +199,7 @@ def test_missed_events_come_before_the_reply() -> None:
     auth = json.dumps({"pid": client.pid, "offset": client.offset})
     frames = driver.frame(w, f"40{auth}")
     assert frames == [
-        '451-["missed",{"_placeholder":true,"num":0},"2"]',
+        '451-["missed",{"_placeholder":true,"num":0},"o~2"]',
         b"x",
         f'40{{"sid":"{client.sid}","pid":"{client.pid}"}}',
     ]
@@ -225,7 +225,9 @@ def test_private_id_is_good_for_one_return() -> None:
         {"pid": "foo", "offset": "bar"},
         {"pid": "PID"},
         {"offset": "OFFSET"},
-        {"pid": "PID", "offset": "zzzz"},
+        {"pid": "PID", "offset": "o~zzzz"},
+        {"pid": "PID", "offset": "0"},
+        {"pid": "PID", "offset": "1"},
         {"pid": "PID", "offset": ""},
         {"pid": "PID", "offset": 1},
         {"pid": ["PID"], "offset": "OFFSET"},
@@ -441,7 +443,7 @@ def test_offset_costs_nothing_if_the_event_cannot_be_sent() -> None:
         client.socket.emit("a", {1})
     client.socket.emit("b")
     client.read()
-    assert client.offset == "1"
+    assert client.offset == "o~1"
 
 
 def test_without_recovery_nothing_changes() -> None:

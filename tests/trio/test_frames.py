@@ -20,9 +20,9 @@ messages = st.one_of(
 )
 
 
-def read(pieces: list[bytes]) -> tuple[list[Received], int | None]:
+def read(pieces: list[bytes], *, fast: bool = True) -> tuple[list[Received], int | None]:
     """What comes out, and the close code of a violation."""
-    reader = FrameReader(LIMIT, max_fragments=20)
+    reader = FrameReader(LIMIT, max_fragments=20, fast=fast)
     received: list[Received] = []
     try:
         for piece in pieces:
@@ -57,6 +57,7 @@ def test_messages_survive_any_fragmentation(
                 expected.append((Opcode.PING, b"between"))
         expected.append((Opcode(opcode), payload.decode() if opcode == 1 else payload))
     assert read(cut(stream, reads)) == (expected, None)
+    assert read(cut(stream, reads), fast=False) == (expected, None)
 
 
 # Below the limit in total: which rule a message breaks first depends on how much of it is seen.
@@ -75,6 +76,8 @@ def test_any_bytes_get_the_same_verdict_however_they_arrive(data: bytes, reads: 
     whole = read([data])
     assert read(cut(data, reads)) == whole
     assert read([data[index : index + 1] for index in range(len(data))]) == whole
+    assert read([data], fast=False) == whole
+    assert read(cut(data, reads), fast=False) == whole
     assert whole[1] in {None, 1002, 1007, 1008, 1009}
 
 
