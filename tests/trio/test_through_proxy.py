@@ -75,8 +75,8 @@ async def test_a_lost_event_is_found(
 ) -> None:
     take = EngineOutbox.take_payload
 
-    def lose(outbox: EngineOutbox, limit: int | None) -> Any:
-        taken = take(outbox, limit)
+    def lose(outbox: EngineOutbox, *arguments: Any) -> Any:
+        taken = take(outbox, *arguments)
         return taken[:3]
 
     monkeypatch.setattr(EngineOutbox, "take_payload", lose)
