@@ -374,10 +374,14 @@ def joined_sockets(
     return client, core, joined
 
 
-def scripted_socket(**config: Any) -> tuple[SocketClient, Joined, Callable[..., None]]:
-    """A Socket.IO client whose session is open on WebSocket, and what lets the server speak."""
+def scripted_socket(
+    engine: dict[str, Any] | None = None, **config: Any
+) -> tuple[SocketClient, Joined, Callable[..., None]]:
+    """A Socket.IO client on WebSocket, and what lets the server speak."""
     client = SocketClient(
-        engine_client(transports=("websocket",)), SocketConfig(**config), random=lambda: 0.5
+        engine_client(transports=("websocket",), **(engine or {})),
+        SocketConfig(**config),
+        random=lambda: 0.5,
     )
     joined = Joined(client, None)
     joined.on_connect = lambda connect: True

@@ -121,6 +121,7 @@ OUR_OWN: dict[tuple[type[Any], str], str] = {
     (EngineConfig, "stall_timeout"): OF_THE_APPLICATION,
     **{(AsgiConfig, field.name): OF_NODE for field in dataclasses.fields(AsgiConfig)},
     **{(AppConfig, field.name): OF_THE_APPLICATION for field in dataclasses.fields(AppConfig)},
+    (ConnectionConfig, "fast_lanes"): "How it is done, not what.",
     **{
         (ConnectionConfig, name): OF_NODE
         for name in (

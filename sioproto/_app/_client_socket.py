@@ -168,6 +168,24 @@ class ClientSocket(CoreClientSocket):
 
     # Sending, and waiting
 
+    def emit(self, name: str | int | float, *args: Any) -> None:
+        """Emit an event to the server.
+
+        It is sent at once, or when the socket connects: before anything that is emitted later
+        (SIO-CBUF-01). With ``retries`` it is sent until it is acknowledged.
+
+        Raises:
+            LocalProtocolError: the name is reserved, the arguments cannot be expressed, or more
+                than ``max_buffer`` would wait.
+        """
+        self._manager.catch_up()
+        super().emit(name, *args)
+
+    def emit_volatile(self, name: str | int | float, args: tuple[Any, ...]) -> None:
+        """See :attr:`volatile`."""
+        self._manager.catch_up()
+        super().emit_volatile(name, args)
+
     def send(self, *args: Any) -> None:
         """Emit an event named ``message`` (SIO-EVT-07).
 
@@ -198,6 +216,7 @@ class ClientSocket(CoreClientSocket):
             LocalProtocolError: as for ``emit``, or ``max_pending_acks`` are pending.
         """
         manager = self._manager
+        manager.catch_up()
         id = self.emit_with_ack(name, *args, timeout=timeout, now=manager.now())
         waiter = self._requests[id] = _Waiter(manager.runtime.event())
         manager.backlog.acknowledgement_awaited()
@@ -292,7 +311,7 @@ class ClientSocket(CoreClientSocket):
         def register(function: F) -> F:
             self._listeners.add(name, function, once=once, concurrent=concurrent)
             if not self._iterated:
-                self._start_handling()
+                self._start_handling(claim=name not in LIFECYCLE)
             return function
 
         return register
@@ -301,10 +320,13 @@ class ClientSocket(CoreClientSocket):
         if self._iterated:
             raise LocalProtocolError("the events of this socket are taken by iteration")
 
-    def _start_handling(self) -> None:
+    def _start_handling(self, *, claim: bool = True) -> None:
+        if claim:
+            self._inbox.claim()
+        else:
+            self._inbox.watch()
         if not self._handling:
             self._handling = True
-            self._inbox.claim()
             self._manager.runtime.spawn(serve_client_socket, self._manager, self)
 
     def _happened(self, out: Output, size: int = 0) -> None:
@@ -313,9 +335,10 @@ class ClientSocket(CoreClientSocket):
             self._failure = out.error
         elif isinstance(out, ClientDisconnected) and not out.will_retry:
             self._failure = end_of(out)
-        if not isinstance(out, ClientEventReceived):
+        is_news = not isinstance(out, ClientEventReceived)
+        if is_news:
             self._changed()
-        if not self._inbox.put(out, size):
+        if not self._inbox.put(out, size, is_news=is_news):
             self._manager.overrun()
 
     def _changed(self) -> None:
@@ -383,10 +406,11 @@ class _Events:
                 if inbox.ended:
                     raise StopAsyncIteration
                 continue
-            out = inbox.take()
+            out, told = inbox.take()
             if isinstance(out, ClientEventReceived):
                 return out
-            await tell(self._socket, out)
+            if not told:
+                await tell(self._socket, out)
             if isinstance(out, _Left):
                 raise StopAsyncIteration
             if isinstance(out, ClientConnectFailed) and not out.will_retry:

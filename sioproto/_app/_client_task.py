@@ -30,16 +30,19 @@ async def serve_client_socket(manager: Manager, socket: ClientSocket) -> None:
             socket._handling = False
             break
         if there:
-            await _handle(manager, socket, inbox.take(), beside)
+            await _handle(manager, socket, *inbox.take(), beside)
         elif inbox.ended:
             break
     await beside.all_done()
 
 
-async def _handle(manager: Manager, socket: ClientSocket, out: Output, beside: Beside) -> None:
+async def _handle(
+    manager: Manager, socket: ClientSocket, out: Output, told: bool, beside: Beside
+) -> None:
     try:
         if not isinstance(out, ClientEventReceived):
-            await tell(socket, out)
+            if not told:
+                await tell(socket, out)
             return
         args = (out.name, *out.args)
         for listener in socket._incoming:

@@ -16,7 +16,13 @@ from sioproto._app._runtime import Event, Runtime
 from sioproto._errors import ClosedError, LimitError, LocalProtocolError
 from sioproto._output import Output
 from sioproto.engineio import ClientConfig as EngineConfig
-from sioproto.engineio import EngineClient, PingReceived, SessionUpgraded, UpgradeFailed
+from sioproto.engineio import (
+    EngineClient,
+    PingReceived,
+    PongReceived,
+    SessionUpgraded,
+    UpgradeFailed,
+)
 from sioproto.socketio import (
     AuthRequested,
     ClientAckFailed,
@@ -99,6 +105,7 @@ class Manager:
             ManagerOpenFailed: self._open_failed,
             ManagerClosed: lambda out: self._tell("close", out.reason, out.details),
             PingReceived: lambda out: self._tell("ping"),
+            PongReceived: lambda out: self._tell("ping"),
             SessionUpgraded: lambda out: self._tell("upgrade"),
             UpgradeFailed: lambda out: self._tell("upgrade_error", out.error),
             ReconnectScheduled: lambda out: None,
@@ -107,6 +114,7 @@ class Manager:
         }
         """What takes each kind of event."""
         self._fail = fail
+        self._wake = wake
         self._error_hook: Callable[[Exception, ClientSocket | None], Any] | None = None
         self._listeners = Listeners()
         self._auths: dict[str, Callable[[], Any]] = {}
@@ -147,8 +155,9 @@ class Manager:
 
         ``open``, ``ping``, ``upgrade`` and ``reconnect_failed`` have no argument; ``error``,
         ``upgrade_error`` and ``reconnect_error`` have the error; ``close`` has the reason and the
-        details; ``reconnect_attempt`` and ``reconnect`` have the number of the attempt. It is
-        called at once, and nobody waits for it.
+        details; ``reconnect_attempt`` and ``reconnect`` have the number of the attempt. ``ping`` is
+        a heartbeat: the server's ping, or in revision 3 its answer to one. The function is called
+        at once, and nobody waits for it.
 
         Raises:
             LocalProtocolError: another name, or the function is async.
@@ -217,6 +226,14 @@ class Manager:
     def now(self) -> float:
         """Seconds."""
         return self.runtime.clock()
+
+    def catch_up(self) -> None:
+        """Do what is due, before something is sent on a connection that may be over by now: the
+        program, or the machine, may have stood still (SIO-CBUF-06)."""
+        now, deadline = self.now(), self.core.next_deadline()
+        if deadline is not None and deadline <= now:
+            self.core.handle_timeout(now=now)
+            self._wake()
 
     async def wait_drained(self) -> None:
         """Wait until nothing is left to send."""

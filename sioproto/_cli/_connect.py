@@ -31,7 +31,7 @@ from sioproto.trio import ClientSocket
 from sioproto.trio import connect as connect_to
 from sioproto.trio._client_http import TROUBLE as SERVER_TROUBLE
 
-FINE, TROUBLE, NO_SERVER, REFUSED = 0, 1, 3, 4
+FINE, TROUBLE, USAGE, NO_SERVER, REFUSED = 0, 1, 2, 3, 4
 
 MAX_REPLIES = 1_000
 """So many events of the server can be acknowledged; older ones are forgotten."""
@@ -55,6 +55,7 @@ class Options:
     headers: list[tuple[str, str]]
     ssl_context: ssl.SSLContext
     transport: str | None
+    engine_revision: int
     timeout: float
     wait: float
     count: int | None
@@ -92,6 +93,7 @@ class Talk:
             auth=options.auth,
             headers=options.headers,
             engine=engine,
+            engine_revision=options.engine_revision,
             config=ClientConfig(
                 reconnection=options.reconnect,
                 connect_timeout=options.timeout,
@@ -111,6 +113,8 @@ class Talk:
             self._refused(error)
         except ConnectionFailed as error:
             self._fail(self._explain(error), NO_SERVER)
+        except LocalProtocolError as error:  # of what is sent along to join
+            self._fail(str(error), USAGE)
         return self._code
 
     # What arrives

@@ -19,6 +19,9 @@ from sioproto._cli._options import run, server_options, ssl_context
     help="The only one to use. Otherwise polling, then an upgrade to websocket.",
 )
 @click.option(
+    "--eio3", is_flag=True, help="Speak Engine.IO 3, with a server of Socket.IO 2 or before."
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True, max=86_400),
     default=10.0,
@@ -46,6 +49,7 @@ def connect(
     headers: list[tuple[str, str]],
     insecure: bool,
     transport: Literal["polling", "websocket"] | None,
+    eio3: bool,
     timeout: float,
     wait: float,
     count: int | None,
@@ -81,6 +85,7 @@ def connect(
         headers=headers,
         ssl_context=ssl_context(insecure),
         transport=transport,
+        engine_revision=3 if eio3 else 4,
         timeout=timeout,
         wait=wait,
         count=count,

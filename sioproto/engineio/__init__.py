@@ -1,4 +1,4 @@
-"""The Engine.IO machines and codecs, revision 4."""
+"""The Engine.IO machines and codecs: revision 4, and 3 where a configuration says so."""
 
 from sioproto.engineio._answers import ResponseHeaders
 from sioproto.engineio._client import EngineClient, EngineClientStatistics
@@ -10,6 +10,7 @@ from sioproto.engineio._client_outputs import (
     Opened,
     OpenFailed,
     PingReceived,
+    PongReceived,
     UpgradeFailed,
     WsConnect,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "Packet",
     "PacketType",
     "PingReceived",
+    "PongReceived",
     "Request",
     "ResponseHeaders",
     "ServerConfig",

@@ -18,8 +18,8 @@ from sioproto.engineio._cookie_jar import Cookies
 from sioproto.engineio._message import Message, message_of
 from sioproto.engineio._outputs import CloseReason, WsClose
 
-POST_HEADERS = (("content-type", "text/plain;charset=UTF-8"),)
 OWN_PARAMETERS = ("EIO", "transport", "sid", "t")
+PATH = "/engine.io/"
 
 
 @output
@@ -39,7 +39,7 @@ class EngineClientStatistics:
 
 
 class EngineClient:
-    """The client side of Engine.IO revision 4: one session at a time, to one server.
+    """The client side of Engine.IO: one session at a time, to one server.
 
     Facts never raise because of a peer. They raise ``LocalProtocolError`` when the driver breaks
     the contract about tokens.
@@ -94,7 +94,7 @@ class EngineClient:
         session = self._take_exchange(exchange, now)
         if session is not None:
             self._take_cookies(headers)
-            session.answered(exchange, status, body)
+            session.answered(exchange, status, body, dict(headers).get("content-type"))
 
     def http_failed(self, exchange: int, error: Exception, *, now: float) -> None:
         """There is no response to a request: ``error`` tells why.
@@ -339,12 +339,16 @@ class EngineClient:
             if self._wake is not None:
                 self._wake()
 
-    def request(self, session: ClientSession, method: str, body: bytes) -> int:
+    def request(self, session: ClientSession, post: tuple[str, bytes] | None = None) -> int:
         """Send a request to a session, or for a new one."""
         exchange = self._new_token()
         self._exchanges[exchange] = session
         target = self._target("polling", session.sid)
-        headers = self._headers(POST_HEADERS if method == "POST" else ())
+        if post is None:
+            method, headers, body = "GET", self._headers(()), b""
+        else:
+            content_type, body = post
+            method, headers = "POST", self._headers((("content-type", content_type),))
         self.put(HttpRequest(exchange, method, target, headers, body, self.config.max_payload))
         return exchange
 
@@ -422,12 +426,15 @@ class EngineClient:
 
     def _target(self, transport: str, sid: str) -> str:
         query = [pair for pair in self.config.query if pair[0] not in OWN_PARAMETERS]
-        query += [("EIO", "4"), ("transport", transport)]  # on every request (EIO-QP-12)
+        revision = str(self.config.revision)
+        query += [("EIO", revision), ("transport", transport)]  # on every request (EIO-QP-12)
         if transport == "polling":
             query.append(("t", self._nonce()))
+        if self.config.force_base64:
+            query.append(("b64", "1"))
         if sid:
             query.append(("sid", sid))
-        return f"{self.config.path}?{urlencode(query, quote_via=quote)}"
+        return f"{self.config.path or PATH}?{urlencode(query, quote_via=quote)}"
 
     def _headers(self, more: Pairs) -> Pairs:
         headers = (*self.config.headers, *more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sioproto._config import check_config, check_seconds, is_count
+from sioproto.engineio._dialect import DIALECTS
 
 TRANSPORTS = ("polling", "websocket")
 Pairs = tuple[tuple[str, str], ...]
@@ -18,8 +19,10 @@ class ClientConfig:
         ValueError: a field makes no sense; the message names it.
     """
 
-    path: str = "/engine.io/"
-    """Where the server is asked for."""
+    revision: int = 4
+    """Of Engine.IO, that the server speaks: 4, or 3 for servers of Socket.IO 2 and before."""
+    path: str | None = None
+    """Where the server is asked for. None is ``/engine.io/``, or what a layer above puts there."""
     query: Pairs = ()
     """Parameters that each request carries. The protocol's own cannot be replaced (EIO-CLI-02)."""
     headers: Pairs = ()
@@ -28,6 +31,8 @@ class ClientConfig:
     """What may be used. The first opens the session."""
     try_all_transports: bool = False
     """Whether the next one is tried if a session cannot be opened (EIO-CLI-13)."""
+    force_base64: bool = False
+    """Whether binary travels as text on every transport, in both directions (EIO-CLI-08)."""
     upgrade: bool = True
     """Whether a session that began on polling moves to WebSocket if the server offers that."""
     remember_upgrade: bool = False
@@ -62,7 +67,11 @@ class ClientConfig:
         known = isinstance(transports, tuple) and set(transports) <= set(TRANSPORTS)
         check_config(
             self,
-            path=(isinstance(self.path, str) and self.path.startswith("/"), "a path with a slash"),
+            revision=(type(self.revision) is int and self.revision in DIALECTS, "3 or 4"),
+            path=(
+                self.path is None or (isinstance(self.path, str) and self.path.startswith("/")),
+                "a path with a slash",
+            ),
             query=(_are_pairs(self.query), "a tuple of pairs of text"),
             headers=(
                 _are_pairs(self.headers) and _are_clean(self.headers),
@@ -76,7 +85,13 @@ class ClientConfig:
             max_buffer=(is_count(self.max_buffer), "a positive number of characters and bytes"),
             **{
                 name: (isinstance(getattr(self, name), bool), "True or False")
-                for name in ("try_all_transports", "upgrade", "remember_upgrade", "keep_cookies")
+                for name in (
+                    "try_all_transports",
+                    "force_base64",
+                    "upgrade",
+                    "remember_upgrade",
+                    "keep_cookies",
+                )
             },
         )
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from sioproto._errors import ConnectionFailed, DecodeError
+from sioproto.engineio._dialect import DIALECTS, Dialect
 
 MAX_SID = 1_000
 """Longest session id taken: it travels in every request."""
 
+UNSUPPORTED = 5
+"""The code by which a server refuses a revision (EIO-ERR-01)."""
+
 _DAY = 86_400_000
-_V3_TEXT = re.compile(rb"[0-9]{1,9}:0\{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +68,28 @@ def _seconds(fields: dict[str, Any], name: str) -> float:
     return value / 1000
 
 
-def explain_body(body: bytes) -> ConnectionFailed | None:
+def explain_body(body: bytes, dialect: Dialect) -> ConnectionFailed | None:
     """What stands where a payload that begins with an open packet should; None if that does."""
-    if body.startswith(b"0"):
+    if dialect.opens(body):
         return None
-    if _V3_TEXT.match(body) or (body[:1] in (b"\0", b"\1") and b"\xff0{" in body[:16]):
-        return ConnectionFailed(
-            "the server answers in revision 3 of Engine.IO (Socket.IO 2 or older), "
-            "and this client speaks revision 4"
-        )
+    for other in DIALECTS.values():
+        if other.opens(body):
+            return ConnectionFailed(
+                f"the server answers in revision {other.revision} of Engine.IO ({other.era}), "
+                f"and this client speaks revision {dialect.revision}"
+            )
     return ConnectionFailed("the answer is not from an Engine.IO server: there is no open packet")
 
 
-def explain_status(status: int, body: bytes) -> ConnectionFailed:
-    """What a status other than 200 means."""
-    reason = refusal_text(body)
+def explain_status(status: int, body: bytes, dialect: Dialect | None = None) -> ConnectionFailed:
+    """What a status other than 200 means, to a client that speaks this dialect if it has one."""
+    reason, code = _refusal(body)
+    if code == UNSUPPORTED and dialect is not None:
+        others = [str(revision) for revision in DIALECTS if revision != dialect.revision]
+        return ConnectionFailed(
+            f"the server refused: {reason} (HTTP status {status}); this client speaks revision "
+            f"{dialect.revision} of Engine.IO, and the server seems to speak {' or '.join(others)}"
+        )
     if status == 404:
         return ConnectionFailed("no Engine.IO server answers at this path (HTTP status 404)")
     if 300 <= status < 400:
@@ -92,18 +101,22 @@ def explain_status(status: int, body: bytes) -> ConnectionFailed:
 
 def refusal_text(body: bytes) -> str | None:
     """The words of a refusal, in JSON over polling, bare over WebSocket (EIO-ERR-01, -20)."""
+    return _refusal(body)[0]
+
+
+def _refusal(body: bytes) -> tuple[str | None, object]:
     if len(body) > 1_000:
-        return None
+        return None, None
     try:
         text = body.decode()
         fields = json.loads(text) if text.startswith("{") else None
     except (ValueError, RecursionError):
-        return None
+        return None, None
     if isinstance(fields, dict) and isinstance(fields.get("message"), str):
-        text = fields["message"]
-    elif fields is not None or "<" in text or not text.isprintable():
-        return None
-    return text or None
+        return fields["message"] or None, fields.get("code")
+    if fields is not None or "<" in text or not text.isprintable():
+        return None, None
+    return text or None, None
 
 
 def because(message: str, cause: Exception) -> ConnectionFailed:

@@ -29,6 +29,7 @@ class Timer(enum.IntEnum):
     POST_BY = 3
     CLOSE_BY = 4
     RESUME_BY = 5
+    PING_AT = 6
 
 
 class Host(Protocol):
@@ -41,8 +42,9 @@ class Host(Protocol):
     def put(self, out: Output) -> None:
         """Queue an output that starts nothing."""
 
-    def request(self, session: ClientSession, method: str, body: bytes) -> int:
-        """Send a request to the session, or for a new one. Returns its token."""
+    def request(self, session: ClientSession, post: tuple[str, bytes] | None = None) -> int:
+        """Send a request to the session, or for a new one: a GET, or a POST with this content type
+        and body. Returns its token."""
 
     def abort(self, exchange: int) -> None:
         """Give up a request."""

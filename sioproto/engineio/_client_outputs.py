@@ -82,3 +82,10 @@ class PingReceived(Event):
     """The server asked for a sign of life, and gets it."""
 
     sid: str
+
+
+@output
+class PongReceived(Event):
+    """The server gave the sign of life that this client asked for: in revision 3."""
+
+    sid: str

@@ -23,6 +23,7 @@ from sioproto._errors import (
     RemoteProtocolError,
     SioprotoError,
 )
+from sioproto.engineio._client_candidate import Candidate
 from sioproto.engineio._client_config import ClientConfig
 from sioproto.engineio._client_handshake import (
     Handshake,
@@ -33,7 +34,14 @@ from sioproto.engineio._client_handshake import (
     refusal_text,
 )
 from sioproto.engineio._client_host import Host, State, Timer
-from sioproto.engineio._client_outputs import Opened, OpenFailed, PingReceived, UpgradeFailed
+from sioproto.engineio._client_outputs import (
+    Opened,
+    OpenFailed,
+    PingReceived,
+    PongReceived,
+    UpgradeFailed,
+)
+from sioproto.engineio._dialect import DIALECTS
 from sioproto.engineio._message import Message
 from sioproto.engineio._outbox import MESSAGE_OVERHEAD, Outbox
 from sioproto.engineio._outputs import (
@@ -43,28 +51,13 @@ from sioproto.engineio._outputs import (
     SessionUpgraded,
     WsSend,
 )
-from sioproto.engineio._packet import PacketType, decode_packet
-from sioproto.engineio._payload import decode_payload, encode_payload
+from sioproto.engineio._packet import PacketType
 
 CLOSE = Message("1")
+PING = Message("2")
 PONG = Message("3")
 PROBE = Message("2probe")
 UPGRADE = Message("5")
-
-
-class Candidate:
-    """A WebSocket that may become the transport."""
-
-    __slots__ = ("answered", "busy", "early", "early_size", "ws")
-
-    def __init__(self, ws: int) -> None:
-        self.ws = ws
-        self.busy = False
-        self.answered = False
-        """Whether the server has answered the probe."""
-        self.early: list[str | bytes] = []
-        """What the server sent before it was told of the switch: handled after it (EIO-UPC-10)."""
-        self.early_size = 0
 
 
 class ClientSession:
@@ -85,6 +78,7 @@ class ClientSession:
         self.deadline = self.wake_at = inf
         self._host = host
         self._config = config
+        self._dialect = DIALECTS[config.revision]
         self._handshake: Handshake | None = None
         self._transports = deque(transports)
         self._fall_back = fall_back
@@ -119,6 +113,8 @@ class ClientSession:
             self._fail_to_open(ConnectionFailed("the server did not answer in time"))
         elif timers[Timer.PING_BY] <= now:
             self.finish(CloseReason.PING_TIMEOUT)
+        elif timers[Timer.PING_AT] <= now:
+            self._ping(now)
         elif timers[Timer.RESUME_BY] <= now:
             stalled = LimitError(
                 "what the server sent is not handled", rule="EIO-HB-04", limit="stall_timeout"
@@ -141,7 +137,7 @@ class ClientSession:
     def _begin(self) -> None:
         self.transport = self._transports.popleft()
         if self.transport == "polling":
-            self.poll = self._host.request(self, "GET", b"")
+            self.poll = self._host.request(self)
         else:
             self.ws = self._host.connect(self)
 
@@ -179,6 +175,8 @@ class ClientSession:
             return
         self.state = State.OPEN
         self._restart_heartbeat()
+        if not self._dialect.server_pings:
+            self._arm(Timer.PING_AT, self._host.now + handshake.ping_interval)
         self._host.put(Opened(self.sid, self.transport, handshake))
         self._host.runs_on(self.transport)
         self._mark_dirty()
@@ -192,11 +190,22 @@ class ClientSession:
             self._arm(Timer.UPGRADE_BY, self._host.now + self._config.upgrade_timeout)
 
     def _restart_heartbeat(self) -> None:
-        """Give the server its time to ping; nothing else counts (EIO-HB-04, EIO-HB-06)."""
+        """Give the server time for a sign of life. Where it pings, nothing else is one (EIO-HB-04,
+        EIO-HB-06); otherwise any packet is (EIO-HB-20)."""
         assert self._handshake is not None
         silence = self._handshake.ping_interval + self._handshake.ping_timeout
         if self._timers[Timer.RESUME_BY] == inf:  # otherwise the ping may be waiting unread
             self._arm(Timer.PING_BY, self._host.now + silence)
+
+    def _ping(self, now: float) -> None:
+        """Ask the server for a sign of life."""
+        assert self._handshake is not None
+        if self._timers[Timer.RESUME_BY] == inf:
+            late = now + self._handshake.ping_timeout
+            self._arm(Timer.PING_BY, min(late, self._timers[Timer.PING_BY]))  # never put off
+        self._arm(Timer.PING_AT, now + self._handshake.ping_interval)
+        self.outbox.put_first(PING)
+        self._check_outbox()
 
     def hold(self) -> None:
         """The application does not read the server for a while."""
@@ -259,54 +268,57 @@ class ClientSession:
                 self._flush_websocket()
         elif self.post is None and not self._pausing:
             assert self._handshake is not None
-            messages = self.outbox.take_payload(self._handshake.max_payload)  # EIO-CLI-06
+            limit, dialect = self._handshake.max_payload, self._dialect
+            messages = self.outbox.take_payload(limit, dialect.weigh)  # EIO-CLI-06
             if not messages and self.state is State.LEAVING:
                 # Alone: with messages in front of it, the reference closes before it handles them.
                 messages = [CLOSE]
                 self._said_goodbye = True
             if not messages:
                 return
-            self.post = self._host.request(self, "POST", encode_payload(messages))
+            post = dialect.encode_payload(messages, self._config.force_base64)
+            self.post = self._host.request(self, post)
             self._arm(Timer.POST_BY, self._host.now + self._config.post_timeout)
 
     def _flush_websocket(self) -> None:
         assert self.ws is not None
         if self.outbox:
             self._busy = True
-            self._host.put(WsSend(self.ws, self.outbox.take_frames()))
+            frames = self._dialect.frames(self.outbox.take_all(), self._config.force_base64)
+            self._host.put(WsSend(self.ws, frames))
         if self.state is State.LEAVING:
             self._end()
 
     # Polling
 
-    def answered(self, exchange: int, status: int, body: bytes) -> None:
+    def answered(self, exchange: int, status: int, body: bytes, content_type: str | None) -> None:
         """A response arrived."""
         if exchange == self.post:
             if status == 200:  # exactly, and whatever the body says (EIO-CLI-04)
                 self._post_done()
             else:
-                self._post_lost(explain_status(status, body))
+                self._post_lost(explain_status(status, body, self._dialect))
             return
         self.poll = None
         if self.state is State.LEAVING and self.sid:
             return
         failure: SioprotoError | None = None
         if status != 200:
-            failure = explain_status(status, body)
+            failure = explain_status(status, body, self._dialect)
         elif len(body) > self._config.max_payload:
             failure = LimitError("a response is too large", rule="EIO-CLI-04", limit="max_payload")
         elif not self.sid:
-            failure = explain_body(body)
+            failure = explain_body(body, self._dialect)
         if failure is None:
-            self._payload(body)
+            self._payload(body, content_type)
         elif not self.sid:
             self._fail_to_open(because("the session cannot be opened", failure))
         else:
             self.finish(CloseReason.TRANSPORT_ERROR, failure)
 
-    def _payload(self, body: bytes) -> None:
+    def _payload(self, body: bytes, content_type: str | None) -> None:
         try:
-            for packet in decode_payload(body):
+            for packet in self._dialect.decode_payload(body, content_type):
                 self._receive(packet.type, packet.data)
                 if self.state is State.CLOSED or (self.state is State.LEAVING and not self.sid):
                     return  # what follows is for nobody
@@ -318,7 +330,7 @@ class ClientSession:
     def _poll_on(self) -> None:
         if not self._pausing:
             if self.poll is None:
-                self.poll = self._host.request(self, "GET", b"")
+                self.poll = self._host.request(self)
         else:
             self._try_switch()
 
@@ -378,10 +390,11 @@ class ClientSession:
 
     def _frame(self, frame: str | bytes) -> None:
         try:
-            packet = decode_packet(frame)
+            packet = self._dialect.decode_frame(frame)
         except DecodeError as error:
             self._misread(error)
-        else:
+            return
+        if packet is not None:
             self._receive(packet.type, packet.data)
 
     def ws_sent(self, ws: int) -> None:
@@ -472,12 +485,26 @@ class ClientSession:
                         "the answer is not from an Engine.IO server: there is no open packet"
                     )
                 )
-        elif self.state is State.LEAVING:
-            pass
-        elif kind is PacketType.MESSAGE:
-            self._host.put(MessageReceived(self.sid, data))
-        elif kind is PacketType.PING:
+            return
+        if self.state is State.LEAVING:
+            return
+        server_pings = self._dialect.server_pings
+        if kind is PacketType.PING or not server_pings:
             self._restart_heartbeat()
+        if kind is PacketType.MESSAGE:
+            self._host.put(MessageReceived(self.sid, data))
+        elif kind is PacketType.PING and not server_pings:
+            error = RemoteProtocolError(
+                "the server pings, which is revision 4 of Engine.IO, "
+                "and this client speaks revision 3",
+                rule="EIO-HB-24",
+            )
+            self.finish(CloseReason.TRANSPORT_ERROR, error)
+        elif kind is PacketType.PONG and not server_pings:
+            assert self._handshake is not None
+            self._arm(Timer.PING_AT, self._host.now + self._handshake.ping_interval)
+            self._host.put(PongReceived(self.sid))
+        elif kind is PacketType.PING:
             self._host.put(PingReceived(self.sid))
             # In front of what waits: the server's patience does not depend on how much that is.
             self.outbox.put_first(PONG)
@@ -538,7 +565,7 @@ class ClientSession:
         An upgrade under way is given up: polling is enough for what is left.
         """
         self.state = State.LEAVING
-        for timer in (Timer.OPEN_BY, Timer.PING_BY, Timer.RESUME_BY):
+        for timer in (Timer.OPEN_BY, Timer.PING_AT, Timer.PING_BY, Timer.RESUME_BY):
             self._arm(timer, inf)
         if self.candidate is not None:
             self._host.close_websocket(self.candidate.ws, None)

@@ -1,19 +1,20 @@
 """The two living revisions of Engine.IO. All that differs between them is here.
 
 A session is given its dialect when it is opened, and keeps it: no later request changes how it is
-spoken to (EIO-QP-12b).
+spoken to (EIO-QP-12b). A client speaks the dialect that its configuration names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sioproto.engineio._config import ServerConfig
 from sioproto.engineio._jsonp import callback_of, decode_post, encode_script
-from sioproto.engineio._message import Message, WsFrame
+from sioproto.engineio._message import Message, WsFrame, utf8_length
 from sioproto.engineio._packet import Packet, decode_packet, decode_packet_v3
-from sioproto.engineio._payload import decode_payload, encode_payload
+from sioproto.engineio._payload import SEPARATOR, decode_payload, encode_payload
 from sioproto.engineio._payload_v3 import (
     decode_binary_payload_v3,
     decode_payload_v3,
@@ -31,6 +32,8 @@ class Dialect:
     """What a session has to know of the revision that it speaks."""
 
     revision: int
+    era: str
+    """What speaks it, for people."""
     server_pings: bool
     """Whether the server asks for signs of life, rather than the client giving them unasked."""
     decode_frame: Callable[[str | bytes], Packet | None]
@@ -40,7 +43,11 @@ class Dialect:
     encode_payload: Callable[[list[Message], bool], tuple[str, bytes]]
     """Make a content type and a body for a poll. The flag is the same."""
     decode_payload: Callable[[bytes, str | None], Iterator[Packet]]
-    """Decode the body of a POST. The text: its content type."""
+    """Decode a body. The text: its content type."""
+    weigh: Callable[[Message, bool], int]
+    """Most bytes that a packet takes in a payload. The flag: whether it is the first there."""
+    opens: Callable[[bytes], bool]
+    """Whether a payload begins like that of a handshake: with an open packet."""
 
 
 def _frames(messages: Iterable[Message], base64: bool) -> list[WsFrame]:
@@ -57,13 +64,24 @@ def _decode(body: bytes, content_type: str | None) -> Iterator[Packet]:
     return decode_payload(body)
 
 
+def _weigh(message: Message, first: bool) -> int:
+    return utf8_length(message.text) + (0 if first else len(SEPARATOR))
+
+
+def _opens(body: bytes) -> bool:
+    return body.startswith(b"0")
+
+
 REVISION_4 = Dialect(
     revision=4,
+    era="Socket.IO 3 or later",
     server_pings=True,
     decode_frame=decode_packet,
     frames=_frames,
     encode_payload=_encode,
     decode_payload=_decode,
+    weigh=_weigh,
+    opens=_opens,
 )
 
 
@@ -86,14 +104,32 @@ def _decode_v3(body: bytes, content_type: str | None) -> Iterator[Packet]:
     return decode_payload_v3(body)
 
 
+def _weigh_v3(message: Message, first: bool) -> int:
+    length = utf8_length(message.text_v3)  # no form has more, nor a longer length in front of it
+    return len(str(length)) + 2 + length
+
+
+_OPEN_V3 = re.compile(rb"[0-9]{1,10}:0|[\x00\x01][\x00-\x09]{1,10}\xff0", re.DOTALL)
+
+
+def _opens_v3(body: bytes) -> bool:
+    return _OPEN_V3.match(body) is not None
+
+
 REVISION_3 = Dialect(
     revision=3,
+    era="Socket.IO 2 or older",
     server_pings=False,
     decode_frame=decode_packet_v3,
     frames=_frames_v3,
     encode_payload=_encode_v3,
     decode_payload=_decode_v3,
+    weigh=_weigh_v3,
+    opens=_opens_v3,
 )
+
+
+DIALECTS = {dialect.revision: dialect for dialect in (REVISION_3, REVISION_4)}
 
 
 def _in_jsonp(dialect: Dialect, callback: str) -> Dialect:
@@ -118,7 +154,7 @@ def revision_of(query: Mapping[str, str]) -> int | None:
     return _REVISIONS.get(query.get("EIO", ""))
 
 
-_REVISIONS = {"3": 3, "4": 4}
+_REVISIONS = {str(revision): revision for revision in DIALECTS}
 
 
 def check_revision(query: Mapping[str, str], dialect: Dialect) -> Refusal | None:

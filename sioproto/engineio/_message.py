@@ -147,6 +147,11 @@ def message_of(data: str | bytes, compress: bool) -> Message:
     raise LocalProtocolError(f"a message is str or bytes, not {type(data).__name__}")
 
 
+def utf8_length(text: str) -> int:
+    """How many bytes a text takes."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def check_text(text: str) -> None:
     """Refuse text that UTF-8 cannot carry.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
-from sioproto.engineio._message import Message, WsFrame
-from sioproto.engineio._payload import SEPARATOR
+from sioproto.engineio._message import Message
 
 MESSAGE_OVERHEAD = 64
 """What each message counts for besides its content, so that empty ones are not free."""
@@ -39,19 +39,25 @@ class Outbox:
         self._messages.clear()
         self.size = 0
 
-    def take_frames(self) -> list[WsFrame]:
+    def take_all(self) -> list[Message]:
         """Take all of it, for a WebSocket."""
-        frames = [message.frame for message in self._messages]
+        taken = list(self._messages)
         self.clear()
-        return frames
+        return taken
 
-    def take_payload(self, limit: int | None) -> list[Message]:
-        """Take as many packets as fit into a body of so many bytes, and one in any case."""
+    def take_payload(
+        self, limit: int | None, weigh: Callable[[Message, bool], int]
+    ) -> list[Message]:
+        """Take as many packets as fit into a body of so many bytes, and one in any case.
+
+        Args:
+            limit: most bytes; None for any number.
+            weigh: how many a packet takes; the flag tells whether it is the first.
+        """
         taken: list[Message] = []
-        size = -len(SEPARATOR)
+        size = 0
         while self._messages:
-            text = self._messages[0].text
-            size += len(SEPARATOR) + (len(text) if text.isascii() else len(text.encode()))
+            size += weigh(self._messages[0], not taken)
             if taken and limit is not None and size > limit:
                 break
             message = self._messages.popleft()

@@ -282,10 +282,7 @@ class EngineServer(Generic[X]):
         session = self._sessions.get(sid)
         if session is None:
             return False
-        for message in messages:
-            if not session.send(message):
-                return False
-        return True
+        return all(map(session.send, messages))
 
     def close(self, sid: str, *, now: float, discard: bool = False) -> None:
         """Close a session, delivering first what is buffered, unless ``discard`` is set.

@@ -20,6 +20,7 @@ from sioproto.engineio._outputs import CloseReason, MessageReceived, SessionClos
 from sioproto.socketio._alarm import Alarm, AlarmClock
 from sioproto.socketio._backoff import Backoff
 from sioproto.socketio._client_config import ClientConfig
+from sioproto.socketio._client_main import MainNamespace
 from sioproto.socketio._client_outputs import (
     ManagerClosed,
     ManagerOpened,
@@ -30,6 +31,7 @@ from sioproto.socketio._client_outputs import (
 )
 from sioproto.socketio._client_reasons import ClientDisconnectReason
 from sioproto.socketio._client_socket import ClientSocket
+from sioproto.socketio._dialect import dialect_of
 from sioproto.socketio._packet import Packet
 from sioproto.socketio._parser import Parser, TextParser
 
@@ -57,10 +59,11 @@ class SocketClientStatistics:
 
 
 class SocketClient:
-    """The client side of Socket.IO revision 5: sockets in namespaces, over one connection.
+    """The client side of Socket.IO: sockets in namespaces, over one connection.
 
-    It wraps an engine and has the same facts. Effects of the engine pass through; its events become
-    Socket.IO events at once, inside the fact.
+    It speaks revision 5, or 4 if its engine speaks revision 3 of Engine.IO. It wraps the engine and
+    has the same facts. Effects of the engine pass through; its events become Socket.IO events at
+    once, inside the fact.
 
     Args:
         engine: carries the connection; used by this client alone.
@@ -82,6 +85,7 @@ class SocketClient:
     ) -> None:
         self.engine = engine
         self.config = config or ClientConfig()
+        self.dialect = dialect_of(engine.config.revision)
         self.alarms = AlarmClock(engine.notify)
         self._parser = parser or TextParser()
         self._decoder = self._parser.decoder(max_attachments=self.config.max_attachments)
@@ -94,6 +98,9 @@ class SocketClient:
         self._opened_once = False
         self._reconnection = Alarm(self.alarms, self._reconnect)
         self._attachments = Alarm(self.alarms, self._attachment_late)
+        self._main = MainNamespace()
+        self.session_id = ""
+        """That of the engine's last session: also while what came with its end is handled."""
         self._verdict: Exception | None = None
         self._closing = False
         self._size = 0
@@ -160,10 +167,12 @@ class SocketClient:
         A new one is not active: see ``connect``.
 
         Raises:
-            LocalProtocolError: the name holds a comma, which the text encoding cannot express.
+            LocalProtocolError: the name holds a comma, which the text encoding cannot express, or
+                in revision 4 a question mark.
         """
-        if "," in name:
-            raise LocalProtocolError(f"a namespace cannot have a comma in its name: {name!r}")
+        for separator in self.dialect.separators:
+            if separator in name:
+                raise LocalProtocolError(f"a namespace cannot have {separator!r} in its name")
         name = name if name.startswith("/") else "/" + name
         socket = self._sockets.get(name)
         if socket is None:
@@ -263,6 +272,15 @@ class SocketClient:
         self._pump(now)
         self._closing = False
 
+    def is_let_in(self, name: str) -> bool:
+        """Whether the server lets this client into a namespace that it need not ask for."""
+        return name == "/" and self._main.open
+
+    def claim_main(self, socket: ClientSocket, now: float) -> None:
+        """A socket waits for that. It may have happened already."""
+        if (packet := self._main.take()) is not None:
+            socket.receive(packet, 0, now)
+
     # Inside: the connection
 
     def _open(self, now: float) -> None:
@@ -279,6 +297,8 @@ class SocketClient:
 
     def _opened(self, out: Opened, now: float) -> None:
         attempt, self._attempt = self._attempt, 0
+        self.session_id = out.sid
+        self._main = MainNamespace(open=self.dialect.joins_main)
         self._opened_once = True
         self._backoff.reset()
         self.put(ManagerOpened(out.sid, attempt))
@@ -354,6 +374,8 @@ class SocketClient:
         if packet is not None:
             size, self._size = self._size, 0
             socket = self._sockets.get(packet.namespace)
+            if self._main.open and packet.namespace == "/":
+                self._main.receive(packet, socket is not None and socket.asked)
             if socket is not None:
                 socket.receive(packet, size, now)
 

@@ -117,6 +117,11 @@ class ClientSocket:
         return self._auth
 
     @property
+    def asked(self) -> bool:
+        """Whether an answer to its wish to join is to come."""
+        return self._asked
+
+    @property
     def waiting(self) -> int:
         """How many events wait for it to connect, or for their turn to be retried."""
         return len(self._kept) + len(self._queue)
@@ -131,12 +136,12 @@ class ClientSocket:
             ask: put out ``AuthRequested`` instead, each time.
 
         Raises:
-            LocalProtocolError: ``auth`` is no mapping, or cannot be expressed in JSON.
+            LocalProtocolError: ``auth`` is no mapping, or cannot be expressed in JSON; to a server
+                of revision 4, it is no text, or something for the main namespace.
         """
-        if auth is not None:
-            self._encode_connect(auth)
-            auth = frozen(dict(auth))
-        self._auth = auth
+        if auth is not None or ask:
+            self._encode_connect({} if auth is None else auth)
+        self._auth = None if auth is None else frozen(dict(auth))
         self._asks = ask
 
     def connect(self, *, now: float) -> None:
@@ -333,6 +338,9 @@ class ClientSocket:
                     waiting.acknowledged(packet.data)
             elif kind is PacketType.DISCONNECT:
                 self._sent_away(now)
+            elif kind is PacketType.CONNECT_ERROR and self._client.dialect.tells_errors:
+                data = [] if packet.data is MISSING else [packet.data]
+                self._deliver(Packet(PacketType.EVENT, self._name, ["error", *data]), size)
         elif self._asked:
             if kind is PacketType.EVENT:
                 self._receive_early(packet, size)
@@ -368,7 +376,10 @@ class ClientSocket:
     # Joining
 
     def _ask_to_join(self, now: float) -> None:
-        if self._asks:
+        if self._client.is_let_in(self._name):
+            self._await_answer(now)
+            self._client.claim_main(self, now)
+        elif self._asks:
             self._alarm.set(now + self._client.config.connect_timeout)
             self._client.put(AuthRequested(self))
         else:
@@ -383,14 +394,17 @@ class ClientSocket:
             if self._offset is not None:
                 fields["offset"] = self._offset
         fields.update(auth or {})
-        data = MISSING if auth is None and not fields else fields
-        return self._client.encode(Packet(PacketType.CONNECT, self._name, data))
+        asked = None if auth is None and not fields else fields
+        return self._client.encode(self._client.dialect.ask(self._name, asked))
 
     def _send_connect(self, auth: Auth | None, now: float) -> None:
         messages = self._encode_connect(auth)
+        self._await_answer(now)
+        self._client.engine.send_messages(messages)
+
+    def _await_answer(self, now: float) -> None:
         self._asked = True
         self._alarm.set(now + self._client.config.connect_timeout)
-        self._client.engine.send_messages(messages)
 
     def _join_or_give_up(self, now: float) -> None:
         """The alarm: it is time to join again, or the answer takes too long."""
@@ -410,33 +424,31 @@ class ClientSocket:
         self._client.deactivated(now)
 
     def _joined(self, packet: Packet, now: float) -> None:
-        data = packet.data
-        sid = data.get("sid") if isinstance(data, dict) else None
+        dialect = self._client.dialect
+        sid, pid = dialect.read_admission(packet.data, self._name, self._client.session_id)
         if not self._active:
-            if self._asked and isinstance(sid, str):  # it left before the answer came
+            if self._asked and sid is not None:  # it left before the answer came
                 self._asked = False
                 self._send(Packet(PacketType.DISCONNECT, self._name))
                 self._rejoin_at = now + self._client.config.rejoin_delay
                 self._left_here = True
             return
-        if not isinstance(sid, str) or not sid:  # as servers of Socket.IO 2 answer (SIO-CLI-04)
+        if not sid:  # as servers of Socket.IO 2 answer (SIO-CLI-04)
             error = ConnectionFailed(
-                "the server gives no socket id: it speaks Socket.IO 2 or older, "
-                "and this client speaks revision 5 of the protocol"
+                "the server gives no socket id: it speaks revision 4 of the protocol "
+                f"(Socket.IO 2 or older), and this client speaks revision {dialect.revision}"
             )
             self._asked = False
             self._fail(error, now)
             return
         if not self._asked and not self.connected:
             return
-        assert isinstance(data, dict)
-        pid = data.get("pid")
         self._asked = False
         self._alarm.clear()
         self._id = sid
         self._connection += 1
         self._recovered = pid is not None and pid == self._pid
-        self._pid = pid if isinstance(pid, str) else None
+        self._pid = pid
         if not self._recovered:
             self._offset = None
         early, self._early, self._early_size = self._early, [], 0
@@ -456,17 +468,9 @@ class ClientSocket:
             self._send_event(event.messages, event.data)
 
     def _refused(self, packet: Packet, now: float) -> None:
-        data = packet.data
-        if isinstance(data, dict):
-            message = data.get("message")
-            refusal = ConnectionRefused(
-                message if isinstance(message, str) else "", data.get("data")
-            )
-        else:  # text, or nothing (SIO-VAL-08)
-            refusal = ConnectionRefused(data if isinstance(data, str) else "")
         self._asked = False
         if self._active:
-            self._fail(refusal, now)
+            self._fail(self._client.dialect.read_refusal(packet.data), now)
 
     # Receiving
 

@@ -60,7 +60,8 @@ class Connection:
     """What the server knows of one client.
 
     A namespace is *joined* once its socket is accepted; before that its join is *pending*, and
-    whatever else the client sends for it is illegal (SIO-CONN-15).
+    whatever else the client sends for it is illegal (SIO-CONN-15). A client that was made to leave
+    does not know at once: what it sends until it shows that it does crossed with the DISCONNECT.
     """
 
     __slots__ = (
@@ -68,6 +69,7 @@ class Connection:
         "_connect_by",
         "_decoder",
         "_ended",
+        "_expelled",
         "_joined",
         "_pending",
         "_request",
@@ -94,6 +96,7 @@ class Connection:
         self._decoder = server.parser.decoder(max_attachments=server.config.max_attachments)
         self._joined: dict[str, Socket] = {}
         self._pending: dict[str, Socket | NamespaceRequest | Search] = {}
+        self._expelled: dict[str, None] = {}  # names, the oldest first
         self._ended = False
         self._size = 0
         self._connect_by = now + server.config.connect_timeout
@@ -155,9 +158,13 @@ class Connection:
                 )
                 self.fail(DisconnectReason.FORCED_CLOSE, limit, now)
             else:
+                self._expelled.pop(packet.namespace, None)
                 self._request_join(packet)
         elif kind is PacketType.CONNECT_ERROR:
             self._illegal("CONNECT_ERROR from a client", "SIO-CONN-17", now)
+        elif socket is None and packet.namespace in self._expelled:
+            if kind is PacketType.DISCONNECT:  # it wants to leave as well, and sends no more
+                del self._expelled[packet.namespace]
         elif socket is None:
             rule = "SIO-CONN-14" if self._joined else "SIO-CONN-03"
             self._illegal(f"{kind.name} for a namespace that is not joined", rule, now)
@@ -296,6 +303,9 @@ class Connection:
         """Make the client leave one namespace (SIO-DISC-04)."""
         namespace = socket.namespace
         self.send(namespace.encode(Packet(PacketType.DISCONNECT, namespace.name)))
+        self._expelled[namespace.name] = None
+        if len(self._expelled) > self.server.config.max_namespaces:
+            del self._expelled[next(iter(self._expelled))]
         self._end(socket, DisconnectReason.SERVER_NAMESPACE_DISCONNECT, None)
 
     def disconnect_all(self, now: float) -> None:
@@ -317,6 +327,7 @@ class Connection:
         if self._ended:
             return
         self._ended = True
+        self._expelled.clear()
         self._decoder.reset()
         self.server.deadlines.forget(self)
         pending, self._pending = self._pending, {}

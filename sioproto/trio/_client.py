@@ -33,6 +33,7 @@ def connect(
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     config: ClientConfig | None = None,
     engine: EngineConfig | None = None,
+    engine_revision: int | None = None,
     app: AppConfig | None = None,
     parser: Parser | None = None,
     connection: ClientConnectionConfig | None = None,
@@ -51,10 +52,13 @@ def connect(
         url: ``https://example.org/admin?x=1`` is the namespace ``/admin`` on that server, whose
             requests carry ``x=1``.
         auth: what is sent along to join: a mapping, or a plain or async function that returns one,
-            called each time.
+            called each time. To servers of Socket.IO 2, a mapping of text to text, and nothing for
+            ``/``, where the query of the URL is seen.
         headers: go along with each request.
         config: limits and manners of the Socket.IO layer.
         engine: limits and manners of the Engine.IO layer; its path is ``/socket.io/`` unless given.
+        engine_revision: of Engine.IO, that the server speaks: 3 for servers of Socket.IO 2 and
+            before, 4 for later ones; that of ``engine`` unless given, which is 4 by default.
         app: limits of what handlers may leave waiting.
         parser: encodes and decodes packets, like that of the server.
         connection: limits and times of TCP connections.
@@ -67,17 +71,18 @@ def connect(
     Raises (on entering):
         ConnectionRefused: the server refused the socket; with ``message`` and ``data``.
         ConnectionFailed: there is no connection; ``__cause__`` tells why if there is more to say.
+        LocalProtocolError: ``auth`` cannot be sent.
 
     Raises:
-        ValueError: the URL cannot be used.
+        ValueError: the URL cannot be used, or there is no such revision.
     """
     address = parse_url(url)
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    engine = engine or EngineConfig(path=PATH)
-    if engine.path == EngineConfig().path:
-        engine = replace(engine, path=PATH)
+    engine = engine or EngineConfig()
     engine = replace(
         engine,
+        path=PATH if engine.path is None else engine.path,
+        revision=engine.revision if engine_revision is None else engine_revision,
         query=(*engine.query, *address.query),
         headers=(*engine.headers, *((name.lower(), value) for name, value in pairs)),
     )

@@ -45,12 +45,16 @@ class ConnectionConfig:
     (EIO-HC-05)."""
     fast_lanes: bool = True
     """Whether what is usual may take a short way: simple WebSocket frames are read by hand instead
-    of by wsproto, and what the kernel takes at once is written without waiting. Results are equal;
-    switch it off to compare."""
+    of by wsproto, what the kernel takes at once is written without waiting, and handlers are called
+    by the task that reads. Results are equal; switch it off to compare."""
 
     def __post_init__(self) -> None:
         deflate = isinstance(self.per_message_deflate, DeflateConfig | None)
-        check_config(self, per_message_deflate=(deflate, "None or a DeflateConfig"))
+        check_config(
+            self,
+            per_message_deflate=(deflate, "None or a DeflateConfig"),
+            fast_lanes=(isinstance(self.fast_lanes, bool), "True or False"),
+        )
         for field in fields(self):
             if field.type == "float":
                 check_seconds(self, field.name)

@@ -394,10 +394,7 @@ class HttpConnection:
             sent_headers.append(("content-length", str(len(body))))
         if close:
             sent_headers.append(("connection", "close"))
-        response = h11.Response(
-            status_code=status, headers=_encoded(sent_headers), reason=REASONS.get(status, b"")
-        )
-        data = self._h11.send(response) or b""
+        data = self._h11.send(_head(status, tuple(sent_headers))) or b""
         if body and not bodiless and not self._is_head_request:
             data += self._h11.send(h11.Data(data=body)) or b""
         return data + (self._h11.send(h11.EndOfMessage()) or b"")
@@ -423,6 +420,14 @@ class HttpConnection:
             await self._wire.send(data)
             return
         raise Lost
+
+
+@lru_cache(maxsize=64)
+def _head(status: int, headers: Headers) -> h11.Response:
+    """The head of an answer. Many are alike, and checking them takes h11 as long as writing."""
+    return h11.Response(
+        status_code=status, headers=_encoded(headers), reason=REASONS.get(status, b"")
+    )
 
 
 @lru_cache(maxsize=1)

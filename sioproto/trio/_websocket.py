@@ -195,6 +195,8 @@ class WebSocket(WebSocketToken):
         self._wire.cut()
         if self._writer is not None:
             self._writer.cancel()
+        if self._pausing is not None:
+            self._pausing.cancel()
 
     # Reading
 
@@ -233,6 +235,7 @@ class WebSocket(WebSocketToken):
 
         def pause() -> None:
             application.start_turns(due)
+            due.clear()
             self._leader = None
             if self._relief is not None:
                 self._relief.set()
@@ -296,6 +299,8 @@ class WebSocket(WebSocketToken):
     def _write(self, begun: bytes) -> None:
         """Write what there is now, behind what has begun already."""
         data = begun + self._next_bytes()
+        if not data:
+            return
         sent = self._wire.try_send(data)
         if sent == len(data):
             self._sent()

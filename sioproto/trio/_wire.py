@@ -62,6 +62,8 @@ class Wire:
             # A stream tries first and waits then. Here there is hardly ever anything yet, and the
             # failed attempt takes as long as the one that succeeds.
             while True:
+                if self._socket.fileno() < 0:
+                    raise Lost
                 await trio.lowlevel.wait_readable(self._socket)
                 with suppress(BlockingIOError):
                     return os.read(self._socket.fileno(), RECEIVE_SIZE)

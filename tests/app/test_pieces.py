@@ -14,9 +14,10 @@ import trio.testing
 from sioproto import LocalProtocolError
 from sioproto._app._backlog import ITEM_OVERHEAD, Backlog
 from sioproto._app._calling import Listener, arity, invoke
+from sioproto._app._client_inbox import MAX_NEWS, ClientInbox
 from sioproto._app._config import AppConfig
 from sioproto._app._inbox import FAIR_SHARE, Inbox
-from sioproto.engineio import ServerConfig
+from sioproto.engineio import PingReceived, ServerConfig
 from sioproto.trio import Server
 
 
@@ -100,6 +101,46 @@ async def passes(backlog: Backlog) -> bool:
         await backlog.wait()
         return True
     return False
+
+
+async def test_news_are_taken_in_order_and_once() -> None:
+    inbox = ClientInbox(Runtime(), backlog_of(10_000, 10_000), 4 * ITEM_OVERHEAD)
+    news = [PingReceived(str(number)) for number in range(6)]
+    assert inbox.put(news[0], is_news=True)
+    inbox.watch()
+    for each in news[1:3]:
+        assert inbox.put(each, is_news=True)
+    event = PingReceived("an event")
+    assert inbox.put(event)
+    assert not inbox.dropped
+    for each in news[3:]:  # more than is kept
+        assert inbox.put(each, is_news=True)
+    assert inbox.dropped
+    for each in news[:2]:
+        assert await inbox.wait()
+        assert inbox.take() == (each, False)
+    inbox.claim()
+    taken = []
+    for _ in range(7):
+        assert await inbox.wait()
+        taken.append(inbox.take())
+    assert taken == [
+        (news[0], True),
+        (news[1], True),
+        (news[2], False),
+        (event, False),
+        *((each, False) for each in news[3:]),
+    ]
+
+
+async def test_news_that_nobody_takes_are_bounded() -> None:
+    inbox = ClientInbox(Runtime(), backlog_of(10_000, 10_000), 1000)
+    for _ in range(2 * MAX_NEWS):
+        assert inbox.put(PingReceived("unwatched"), is_news=True)
+    inbox.watch()
+    puts = [inbox.put(PingReceived("watched"), is_news=True) for _ in range(MAX_NEWS)]
+    assert puts[0]
+    assert not puts[-1]
 
 
 async def test_a_client_is_paused_past_the_soft_limit() -> None:

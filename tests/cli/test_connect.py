@@ -195,6 +195,35 @@ def test_namespace_auth_query_and_headers(url: str, heard: Heard) -> None:
     assert heard.events == [("note",)]
 
 
+def test_path_that_is_usual_elsewhere() -> None:
+    io = Server(engine=ServerConfig(path="/engine.io/"))
+    with in_a_thread(application(io)) as url:
+        assert invoke("connect", url, "--path", "/engine.io/", input="").exit_code == 0
+        result = invoke("connect", url, input="")
+    assert result.exit_code == 3
+    assert "HTTP status 404" in result.stderr
+
+
+def test_an_older_server() -> None:
+    seen: list[Any] = []
+    io = Server(engine=ServerConfig(path="/socket.io/", allow_eio3=True))
+
+    @io.of("/chat").on("connection")
+    def connection(socket: Socket) -> None:
+        seen.append((socket.handshake.query["EIO"], dict(socket.handshake.auth)))
+        socket.on("echo")(lambda *args: args)
+
+    with in_a_thread(application(io)) as url:
+        auth = ("--auth", '{"token": "t"}')
+        result = invoke("connect", f"{url}/chat", "--eio3", *auth, input="echo? 1 0xff")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.rstrip().endswith("1 0xff")
+        assert seen == [("3", {"token": "t"})]
+        result = invoke("connect", url, "--eio3", *auth, input="")
+        assert result.exit_code == 2
+        assert "query of the URL" in result.stderr
+
+
 def test_a_client_that_is_refused(url: str) -> None:
     result = invoke("connect", f"{url}/admin", input="note\n")
     assert result.exit_code == 4

@@ -284,6 +284,23 @@ def test_requests() -> None:
     assert joined.connects[0].headers == (("authorization", "secret"),)
 
 
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
+def test_binary_as_text(transports: tuple[str, ...]) -> None:
+    """EIO-CLI-08: on every transport, in both directions."""
+    client, server, joined = joined_engines(transports=transports, force_base64=True)
+    client.open(now=0.0)
+    joined.run()
+    client.send(b"\x00\xff")
+    server.send("E1", b"\xfe")
+    joined.run()
+    assert data_of(joined.server_events) == [b"\x00\xff"]
+    assert data_of(joined.events) == [b"\xfe"]
+    targets = [out.target for out in joined.requests] + [out.target for out in joined.connects]
+    assert all("b64=1" in target for target in targets)
+    carried = [frame for _, frame in joined.sent] + [out.body.decode() for out in joined.requests]
+    assert "bAP8=" in carried
+
+
 def test_volatile_knows_what_is_writable() -> None:
     client, _, joined = joined_engines()
     assert not client.writable
@@ -324,7 +341,11 @@ def test_message_of_a_wrong_type_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "field",
     [
+        {"revision": 5},
+        {"revision": "3"},
+        {"revision": True},
         {"path": "x"},
+        {"force_base64": 1},
         {"transports": ()},
         {"transports": ("polling", "polling")},
         {"open_timeout": 0},

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sioproto import DecodeError
 from sioproto.engineio import Request
@@ -70,3 +74,8 @@ def test_nonsense_is_refused_by_name(field: str, value: object) -> None:
 )
 def test_request_for_a_websocket(headers: tuple[tuple[str, str], ...], wants: bool) -> None:
     assert Request(method="GET", target="/", headers=headers).wants_websocket is wants
+
+
+@given(st.text(st.sampled_from("ab=&;%+ 2é\x1e"), max_size=30))
+def test_the_short_way_reads_a_query_as_the_library_does(query: str) -> None:
+    assert parse_query(f"/?{query}") == dict(parse_qsl(query, keep_blank_values=True))

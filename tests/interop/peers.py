@@ -49,6 +49,7 @@ PEERS = {
     "chromium": Peer(program="chromium.mjs", transports=("default",)),
     "python-socketio": Peer(program="python_socketio_client.py"),
     "sioproto": Peer(program="sioproto_client.py"),
+    "sioproto of revision 3": Peer(program="sioproto_client.py", arguments=("--revision=3",)),
 }
 # The official client for Node, as far back as there are servers for it.
 MAJORS = ("socket.io-client 4", "socket.io-client 3", "socket.io-client 2")

@@ -12,9 +12,9 @@ from tests.interop.peers import HERE, NODE_FOLDER, PEERS, SCENARIOS, TRANSPORTS,
 
 # Which peers run the scenarios that a program lists.
 PROGRAMS = {
-    "node.mjs": [peer for peer in PEERS if peer not in ("python-socketio", "sioproto")],
+    "node.mjs": [peer for peer in PEERS if PEERS[peer].program in ("node.mjs", "chromium.mjs")],
     "python_socketio_client.py": ["python-socketio"],
-    "sioproto_client.py": ["sioproto"],
+    "sioproto_client.py": ["sioproto", "sioproto of revision 3"],
 }
 KEYS = {
     "asserts": str,

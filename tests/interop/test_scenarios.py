@@ -13,6 +13,7 @@ from tests.interop.peers import (
     PEERS,
     SCENARIOS,
     TRANSPORTS,
+    Peer,
     runs_of,
 )
 
@@ -29,18 +30,30 @@ def run_against(
     serve: Serve, shared: RunningServer, run_scenario: Run, peer: str, name: str, transports: str
 ) -> None:
     """Run a scenario against the shared server, or one of its own if it needs options."""
+    run_peer_against(serve, shared, run_scenario, PEERS[peer], name, transports)
+
+
+def run_peer_against(
+    serve: Serve, shared: RunningServer, run_scenario: Run, peer: Peer, name: str, transports: str
+) -> None:
     options = SCENARIOS[name].get("server")
     if options is None:
-        run_scenario(PEERS[peer], name, shared, transports)
+        run_scenario(peer, name, shared, transports)
     else:
         server = serve(**options)
-        run_scenario(PEERS[peer], name, server, transports)
+        run_scenario(peer, name, server, transports)
         server.stop()
 
 
 def run_through_restart(serve: Serve, talk: Talk, peer: str, name: str, transports: str) -> None:
+    run_peer_through_restart(serve, talk, PEERS[peer], name, transports)
+
+
+def run_peer_through_restart(
+    serve: Serve, talk: Talk, peer: Peer, name: str, transports: str
+) -> None:
     server = serve()
-    with talk(PEERS[peer], name, server, transports) as lines:
+    with talk(peer, name, server, transports) as lines:
         assert lines.readline() == "connected\n"
         end = {"stop": server.stop, "kill": server.kill}[SCENARIOS[name]["interrupts"]]
         end()

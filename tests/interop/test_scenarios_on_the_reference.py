@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from tests.interop.conftest import Run, RunningServer, Serve, Talk
 
 # The page for a browser is served by our server alone.
-PEERS_OF_REFERENCE = [peer for peer in PEERS if peer not in ("chromium", "sioproto")]
+OURS = ("sioproto", "sioproto of revision 3")
+PEERS_OF_REFERENCE = [peer for peer in PEERS if peer not in ("chromium", *OURS)]
 
 
 def runs(*, interrupts: bool = False) -> list[Any]:
     """What is run: our own client has more to show here than those of others."""
     return [
         *runs_of(*PEERS_OF_REFERENCE, interrupts=interrupts, transports=["default"]),
-        *runs_of("sioproto", interrupts=interrupts),
+        *runs_of(*OURS, interrupts=interrupts),
     ]
 
 

@@ -41,6 +41,8 @@ class Life:
 class EngineSchedule(Schedule):
     """One run of two engines."""
 
+    revision = 4
+
     def __init__(self, seed: int, trace: Trace | None = None) -> None:
         super().__init__(seed)
         random = self.random
@@ -60,8 +62,10 @@ class EngineSchedule(Schedule):
             max_payload=random.choice((1_000_000, 400)),
             close_timeout=20.0,
             upgrade_timeout=self.upgrade_timeout,
+            allow_eio3=True,
         )
         self.client_config = ClientConfig(
+            revision=self.revision,
             transports=transports,
             try_all_transports=random.random() < 0.5,
             remember_upgrade=random.random() < 0.3,
@@ -237,3 +241,9 @@ class EngineSchedule(Schedule):
             both = (str(life.reasons["server"]), str(life.reasons["client"]))
             self.pairs_of_reasons[both] = None
             assert both in REASONS, f"reasons {both} are not in the table"
+
+
+class OlderEngineSchedule(EngineSchedule):
+    """The same in revision 3."""
+
+    revision = 3

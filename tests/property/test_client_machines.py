@@ -33,10 +33,23 @@ calm = st.lists(st.tuples(st.sampled_from(CALM), st.sampled_from(PAUSES)), max_s
 class Pairing:
     """One program at work."""
 
-    def __init__(self, latency: tuple[float, float, float], **options: Any) -> None:
+    def __init__(
+        self,
+        latency: tuple[float, float, float],
+        revision: int = 4,
+        *,
+        engine: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
         self.client, self.server, self.joined = joined_sockets(
             "/n",
-            server_engine={"ping_interval": 5.0, "ping_timeout": 5.0, "noop_interval": 0.1},
+            engine={"revision": revision, **(engine or {})},
+            server_engine={
+                "ping_interval": 5.0,
+                "ping_timeout": 5.0,
+                "noop_interval": 0.1,
+                "allow_eio3": True,
+            },
             **options,
         )
         joined: Joined = self.joined
@@ -139,6 +152,7 @@ class Pairing:
 
 
 # Of WebSockets, of requests, and of the opening of WebSockets.
+revisions = st.sampled_from((4, 3))
 latencies = st.tuples(*[st.sampled_from((0.0, 0.005, 0.08, 0.5))] * 3)
 
 
@@ -154,12 +168,12 @@ def ascending(numbers: list[int]) -> bool:
 
 
 @settings(max_examples=PROGRAMS)
-@given(program=programs, latency=latencies)
+@given(program=programs, latency=latencies, revision=revisions)
 def test_whatever_breaks_nothing_is_doubled_or_reordered(
-    program: list[tuple[str, float]], latency: tuple[float, float, float]
+    program: list[tuple[str, float]], latency: tuple[float, float, float], revision: int
 ) -> None:
-    """SIO-EVT-02, SIO-CBUF-01, SIO-CBUF-08, SIO-REC-06."""
-    pairing = Pairing(latency)
+    """SIO-EVT-02, SIO-CBUF-01, SIO-CBUF-08, SIO-REC-06, EIO-HB-20, SIO-V4-06."""
+    pairing = Pairing(latency, revision)
     run(pairing, program)
     assert len(set(pairing.arrived)) == len(pairing.arrived)
     assert len(set(pairing.heard)) == len(pairing.heard)
@@ -170,14 +184,17 @@ def test_whatever_breaks_nothing_is_doubled_or_reordered(
 
 
 @settings(max_examples=PROGRAMS)
-@given(program=calm, latency=latencies, transport=st.integers(0, 2))
+@given(program=calm, latency=latencies, transport=st.integers(0, 2), revision=revisions)
 def test_without_faults_everything_arrives(
-    program: list[tuple[str, float]], latency: tuple[float, float, float], transport: int
+    program: list[tuple[str, float]],
+    latency: tuple[float, float, float],
+    transport: int,
+    revision: int,
 ) -> None:
     """Upgrades, failed ones too, and heartbeats are no faults. What is volatile may be dropped,
     and a request that waited too long for the socket to connect."""
     transports = [("polling", "websocket"), ("polling",), ("websocket",)][transport]
-    pairing = Pairing(latency, engine={"transports": transports})
+    pairing = Pairing(latency, revision, engine={"transports": transports})
     before = [action for action, _ in program if action[:2] in ("em", "re")]
     run(pairing, program)
     wanted = [n for n, action in enumerate(before, 1) if action not in ("emit volatile", "request")]
@@ -188,16 +205,16 @@ def test_without_faults_everything_arrives(
 
 
 @settings(max_examples=PROGRAMS)
-@given(program=programs, latency=latencies)
+@given(program=programs, latency=latencies, revision=revisions)
 def test_retries_deliver_at_least_once_and_in_order(
-    program: list[tuple[str, float]], latency: tuple[float, float, float]
+    program: list[tuple[str, float]], latency: tuple[float, float, float], revision: int
 ) -> None:
     """SIO-CBUF-09: on each connection, repeats are of the newest alone.
 
     Not across connections: what was written before leaving may still be on its way on the old
     connection while the new one repeats it and goes on.
     """
-    pairing = Pairing(latency, retries=1_000, ack_timeout=1.0)
+    pairing = Pairing(latency, revision, retries=1_000, ack_timeout=1.0)
     program = [each for each in program if each[0] != "emit volatile"]
     run(pairing, program)
     first_seen = list(dict.fromkeys(pairing.arrived))

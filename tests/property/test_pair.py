@@ -14,7 +14,7 @@ import pytest
 
 from sioproto.testing import Trace
 from tests.harness import PROGRAMS
-from tests.property.engine_schedules import EngineSchedule
+from tests.property.engine_schedules import EngineSchedule, OlderEngineSchedule
 from tests.property.mutations import MUTATIONS, Mutation
 from tests.property.socket_schedules import SocketSchedule
 
@@ -22,6 +22,7 @@ MOST = 2_000
 """So many schedules may be needed to find a mutation."""
 KINDS: dict[str, type[EngineSchedule | SocketSchedule]] = {
     "engines": EngineSchedule,
+    "engines of revision 3": OlderEngineSchedule,
     "sockets": SocketSchedule,
 }
 

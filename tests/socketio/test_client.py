@@ -265,6 +265,30 @@ def test_server_disconnects() -> None:
     assert client.next_deadline() is None
 
 
+def test_acknowledgement_that_crosses_with_the_end_of_its_socket() -> None:
+    """SIO-CONN-14b: the others go on."""
+    client, server, joined = connected("/other")
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, ClientEventReceived) and event.reply is not None:
+            event.reply("late")
+
+    joined.on_event = on_event
+    (theirs,) = server.of("/other").sockets.values()
+    theirs.emit_with_ack("question", timeout=5.0, now=joined.now)
+    joined.run(0.011)  # the answer is under way
+    theirs.disconnect(now=joined.now)
+    joined.run()
+    assert [event.reason for event in joined.events_of(ClientDisconnected)] == [
+        ClientDisconnectReason.IO_SERVER_DISCONNECT
+    ]
+    assert client.of("/").connected
+    assert server.statistics().connections == 1
+    client.of("/other").connect(now=joined.now)
+    joined.run()
+    assert client.of("/other").connected
+
+
 def test_close_takes_everything_along() -> None:
     client, server, joined = connected("/a")
     client.of("/").emit("last")

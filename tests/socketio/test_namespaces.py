@@ -12,12 +12,14 @@ from sioproto.socketio import (
     Connected,
     ConnectRequested,
     Disconnected,
+    EventReceived,
     NamespaceRemoved,
     NamespaceRequest,
     NamespaceRequested,
     SocketServer,
 )
 from tests.harness import Driver, socket_driver
+from tests.socketio.support import joined, rule
 
 
 def dynamic(**config: Any) -> tuple[SocketServer[str], Driver, list[NamespaceRequest]]:
@@ -164,3 +166,76 @@ def test_namespaces_of_one_client_are_limited() -> None:
     details = driver.events_of(Disconnected)[0].details
     assert isinstance(details, LimitError)
     assert details.limit == "max_namespaces"
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        ['43/x,7["answer"]'],
+        ['42/x,["event"]', '42/x,3["question"]'],
+        ['451-/x,["e",{"_placeholder":true,"num":0}]', b"\x01"],
+        ["41/x,"],
+    ],
+    ids=["acknowledgement", "events", "binary", "disconnect"],
+)
+def test_what_crossed_with_our_disconnect_is_dropped(late: list[str | bytes]) -> None:
+    """SIO-CONN-14b: the client had no way to know. The other namespace goes on."""
+    core, driver = socket_driver("/x")
+    w, sockets = joined(driver, "/", "/x")
+    sockets[1].disconnect(now=driver.now)
+    driver.drain()
+    events = len(driver.events)
+    assert driver.frames[w] == ["41/x,"]
+    driver.frames[w].clear()
+    assert driver.frame(w, *late) == []
+    assert len(driver.events) == events
+    assert driver.frame(w, '42["still",1]') == []
+    assert driver.events_of(EventReceived)[-1].name == "still"
+    assert driver.frame(w, "40/x,") == ['40/x,{"sid":"S3"}']
+    assert driver.frame(w, '42/x,["heard"]') == []
+    assert driver.events_of(EventReceived)[-1].name == "heard"
+    assert core.statistics().sockets == 2
+
+
+@pytest.mark.parametrize("again", ["41/x,", '42/x,["event"]'])
+def test_who_knows_to_have_left_may_send_no_more(again: str) -> None:
+    """SIO-CONN-14: its own DISCONNECT tells, and so does its wish to come back."""
+    _, driver = socket_driver("/x")
+    w, sockets = joined(driver, "/", "/x")
+    sockets[1].disconnect(now=driver.now)
+    driver.drain()
+    driver.frame(w, "41/x,")
+    assert w not in driver.close_codes
+    driver.frame(w, again)
+    assert w in driver.close_codes
+    assert rule(driver) == "SIO-CONN-14"
+
+
+def test_who_comes_back_has_to_wait_for_the_answer() -> None:
+    """SIO-CONN-15."""
+    _, driver = socket_driver("/x", accept=False)
+    w, _ = driver.open_websocket()
+    driver.frame(w, "40/x,")
+    (asking,) = driver.events_of(ConnectRequested)
+    asking.socket.connection.accept(asking.socket)
+    driver.drain()
+    asking.socket.disconnect(now=driver.now)
+    driver.drain()
+    driver.frame(w, '42/x,["late"]', "40/x,")
+    assert w not in driver.close_codes
+    driver.frame(w, '42/x,["early"]')
+    assert w in driver.close_codes
+
+
+def test_namespaces_that_clients_were_sent_out_of_are_bounded() -> None:
+    _, driver = socket_driver(*(f"/{number}" for number in range(5)), max_namespaces=3)
+    w, (main,) = joined(driver)
+    for number in range(5):
+        driver.frame(w, f"40/{number},")
+        driver.events_of(Connected)[-1].socket.disconnect(now=driver.now)
+        driver.drain()
+    driver.frame(w, '42/2,["late"]', '42/3,["late"]', '42/4,["late"]')
+    assert w not in driver.close_codes
+    driver.frame(w, '42/1,["too late"]')
+    assert w in driver.close_codes
+    assert not main.connected

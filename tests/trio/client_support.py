@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from sioproto.engineio import ClientConfig as EngineConfig
-from sioproto.trio import Client, Server, connect
+from sioproto.trio import Client, Server, Socket, connect
 from tests.trio.support import PATIENCE, MemoryListener, serving
 
 URL = "http://test/"
@@ -56,3 +56,25 @@ async def network(io: Server) -> AsyncIterator[Network]:
     with trio.fail_after(PATIENCE):
         async with serving(io) as listener:
             yield Network(listener)
+
+
+def answering() -> Server:
+    """A server that echoes, adds up, asks, and sends away."""
+    io = Server()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.on("add")(lambda *numbers: sum(numbers))
+        socket.on("echo")(lambda *args: socket.emit("echoed", *args))
+        socket.on("several")(lambda: (1, 2))
+        socket.on("leave")(lambda: socket.disconnect())
+
+        @socket.on("ask")
+        async def ask(*args: Any) -> Any:
+            return await socket.request("question", *args, timeout=5)
+
+        @socket.on("silence")
+        async def silence() -> None:
+            await trio.sleep_forever()
+
+    return io

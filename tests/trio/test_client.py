@@ -21,32 +21,10 @@ from sioproto import (
 from sioproto.socketio import ClientConfig, ClientDisconnectReason
 from sioproto.trio import Server, Socket, connect
 from sioproto.trio._address import parse_url
-from tests.trio.client_support import URL, network
+from tests.trio.client_support import URL, answering, network
 
 TRANSPORTS = [("polling",), ("websocket",), ("polling", "websocket")]
 Clock = trio.testing.MockClock
-
-
-def answering() -> Server:
-    """A server that echoes, adds up, asks, and sends away."""
-    io = Server()
-
-    @io.on("connection")
-    def connection(socket: Socket) -> None:
-        socket.on("add")(lambda *numbers: sum(numbers))
-        socket.on("echo")(lambda *args: socket.emit("echoed", *args))
-        socket.on("several")(lambda: (1, 2))
-        socket.on("leave")(lambda: socket.disconnect())
-
-        @socket.on("ask")
-        async def ask(*args: Any) -> Any:
-            return await socket.request("question", *args, timeout=5)
-
-        @socket.on("silence")
-        async def silence() -> None:
-            await trio.sleep_forever()
-
-    return io
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
@@ -304,6 +282,22 @@ async def test_reconnection(autojump_clock: Clock) -> None:
         "close", "transport error", "reconnect_error", "connect_error",
         "open", "reconnect", "connect",
     ]  # fmt: skip
+
+
+async def test_what_is_emitted_after_a_standstill_is_kept(autojump_clock: Clock) -> None:
+    """SIO-CBUF-06: the connection is over, and nobody has had the time to notice."""
+    async with network(answering()) as net, net.connect() as socket:
+        events = aiter(socket)
+        for number in range(3):
+            autojump_clock.jump(100)
+            if number == 2:
+                socket.volatile.emit("echo", "dropped")
+            socket.emit("echo", number)
+            assert not socket.connected
+            assert socket.active
+            assert (await anext(events)).args == [number]
+            autojump_clock.jump(100)
+            assert await socket.request("add", number, 1) == number + 1
 
 
 async def test_iteration_goes_on_across_reconnections(autojump_clock: Clock) -> None:

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from sioproto.engineio import ServerConfig
-from sioproto.trio import ConnectionConfig, EngineServer, Server, Session, Socket
+from sioproto.trio import AppConfig, ConnectionConfig, EngineServer, Server, Session, Socket
 from tests.trio.support import Client, frame, open_polling
 
 ENGINE = "/engine.io/?EIO=4&transport=websocket"
@@ -294,3 +294,67 @@ async def test_handlers_that_pause_again_and_again_leave_no_tasks_behind(fast: b
             assert json.loads((await client.frame())[1][len(f"43{number}") :]) == [number]
         await trio.testing.wait_all_tasks_blocked(0.05)
         assert trio.lowlevel.current_statistics().tasks_living <= before + 1
+
+
+@both
+async def test_handlers_of_one_socket_never_overlap_whoever_calls_them(fast: bool) -> None:
+    """SIO-EVT-02: also where the turn of one namespace came while that of another paused."""
+    io = Server()
+    first, second = trio.Event(), trio.Event()
+    order: list[str] = []
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("wait")
+        async def wait() -> str:
+            await first.wait()
+            return "first"
+
+    @io.of("/other").on("connection")
+    def other(socket: Socket) -> None:
+        @socket.on("slow")
+        async def slow() -> None:
+            order.append("slow begins")
+            await second.wait()
+            order.append("slow ends")
+
+        @socket.on("next")
+        def after() -> str:
+            order.append("next")
+            return "next"
+
+    async with on_tcp(io, fast) as site:
+        client = await site.join()
+        await client.text("40/other,")
+        await client.frame()
+        await client.send(frame(0x81, b'421["wait"]') + frame(0x81, b'42/other,["slow"]'))
+        await client.text('42/other,2["next"]')
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        first.set()
+        assert (await client.frame())[1] == b'431["first"]'
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        second.set()
+        assert (await client.frame())[1] == b'43/other,2["next"]'
+    assert order == ["slow begins", "slow ends", "next"]
+
+
+@both
+async def test_a_lost_connection_is_noticed_while_nobody_reads(fast: bool) -> None:
+    """EIO-WS-10: by whoever writes, though the client's input waits for a handler."""
+    gate = trio.Event()
+
+    async def hold_up(session: Session) -> None:
+        session.send("x" * 30_000_000)
+        await gate.wait()
+
+    config = ServerConfig(max_buffer=100_000_000)
+    app = AppConfig(pause_input=1_000)
+    server = EngineServer(hold_up, config=config, app=app)
+    async with on_tcp(server, fast) as site:
+        client = await site.connect()
+        for _ in range(5):
+            await client.text("4" + "y" * 1_000)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        await client.stream.aclose()
+        await until(lambda: not server.statistics().sessions)
+        gate.set()

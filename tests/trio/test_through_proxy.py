@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -48,12 +49,13 @@ async def run(seed: int, seconds: float = 10.0, **options: Any) -> Run:
     return run
 
 
-@pytest.mark.parametrize("seed", range(2))
-async def test_what_is_promised_holds(autojump_clock: Clock, seed: int) -> None:
+async def test_what_is_promised_holds(autojump_clock: Clock) -> None:
     """SIO-CBUF-09, SIO-CSR-10: at least once if acknowledged, at most once unless retried, and no
     gap where a client is recovered."""
-    figures = (await run(seed, 20.0)).figures
-    assert figures["cut"] + figures["hangs"] >= 20
+    figures: Counter[str] = Counter()
+    for seed in range(3):
+        figures.update((await run(seed, 15.0)).figures)
+    assert figures["cut"] + figures["hangs"] >= 40
     for name in ("stalls", "upgrades", "recoveries", "repeats", "acknowledged", "heard"):
         assert figures[name] > 0, name
     assert figures["reconnections"] > figures["recoveries"]
@@ -75,8 +77,8 @@ async def test_a_lost_event_is_found(
 ) -> None:
     take = EngineOutbox.take_payload
 
-    def lose(outbox: EngineOutbox, limit: int | None) -> Any:
-        taken = take(outbox, limit)
+    def lose(outbox: EngineOutbox, *arguments: Any) -> Any:
+        taken = take(outbox, *arguments)
         return taken[:3]
 
     monkeypatch.setattr(EngineOutbox, "take_payload", lose)

@@ -1,5 +1,6 @@
-// The application of ../app.py on the reference implementation, whose packages are installed in
-// conformance/targets/node. Same options, same line of JSON, same end.
+// The application of ../app.py on the reference implementation: of the major version of today, whose
+// packages are installed in conformance/targets/node, or of a former one (`--major 2`). Same options,
+// same line of JSON, same end.
 "use strict";
 
 const http = require("node:http");
@@ -8,12 +9,14 @@ const { createRequire } = require("node:module");
 const { parseArgs } = require("node:util");
 
 const targets = path.join(__dirname, "../../../conformance/targets/node/server.cjs");
-const { Server } = createRequire(targets)("socket.io");
 
 const text = { type: "string" };
 const { values: options } = parseArgs({
-  options: { port: text, "ping-interval": text, "ping-timeout": text, recovery: text },
+  options: { port: text, "ping-interval": text, "ping-timeout": text, recovery: text, major: text },
 });
+const major = Number(options.major ?? 4);
+const socketio = major === 4 ? createRequire(targets)("socket.io") : require(`socket.io-${major}`);
+const Server = socketio.Server ?? socketio;
 
 const departures = new Map();
 
@@ -27,17 +30,45 @@ function departure(id) {
   return departures.get(id);
 }
 
+// What differs between the major versions.
+
+/** Names of the rooms of a socket. */
+function roomsOf(socket) {
+  return major === 2 ? Object.keys(socket.rooms) : [...socket.rooms];
+}
+
+/** Join or leave, and go on when that is done: version 2 takes its time. */
+function change(socket, method, rooms, done) {
+  if (major === 2) socket[method](rooms, done);
+  else {
+    socket[method](rooms);
+    done();
+  }
+}
+
+/** Emit to everybody who is not in the room. */
+function emitToOthers(namespace, room, ...args) {
+  if (major >= 4) {
+    namespace.except(room).emit(...args);
+    return;
+  }
+  const sockets = major === 2 ? Object.values(namespace.connected) : namespace.sockets.values();
+  for (const socket of sockets) {
+    if (!roomsOf(socket).includes(room)) socket.emit(...args);
+  }
+}
+
 function install(namespace) {
   namespace.use((socket, next) => {
     const { token, user } = { ...socket.handshake.query, ...socket.handshake.auth };
-    socket.data.user = user ?? null;
+    socket.user = user ?? null;
     if (token === "wrong") next(Object.assign(new Error("wrong token"), { data: { retry: false } }));
     else if (token === "old") next(new Error("old token"));
     else next();
   });
   namespace.on("connection", (socket) => {
     const received = [];
-    socket.emit("welcome", socket.id, socket.data.user);
+    socket.emit("welcome", socket.id, socket.user);
     socket.on("echo", (...args) => socket.emit("echo", ...args));
     socket.on("echo-ack", (...args) => args.pop()(...args));
     socket.on("ask-me", (...args) => {
@@ -46,16 +77,16 @@ function install(namespace) {
     });
     socket.on("join", (...rooms) => {
       const answer = rooms.pop();
-      socket.join(rooms);
-      answer([...socket.rooms]);
+      change(socket, "join", rooms, () => answer(roomsOf(socket)));
     });
     socket.on("leave", (room, answer) => {
-      socket.leave(room);
-      answer([...socket.rooms]);
+      change(socket, "leave", room, () => answer(roomsOf(socket)));
     });
-    socket.on("tell-room", (rooms, ...args) => socket.to(rooms).emit("told", socket.id, ...args));
+    socket.on("tell-room", (rooms, ...args) => {
+      rooms.reduce((to, room) => to.to(room), socket).emit("told", socket.id, ...args);
+    });
     socket.on("tell-everybody-but", (room, ...args) => {
-      namespace.except(room).emit("told", socket.id, ...args);
+      emitToOthers(namespace, room, "told", socket.id, ...args);
     });
     socket.on("number", (value, answer) => {
       received.push(value);
@@ -72,9 +103,9 @@ function install(namespace) {
       answer(departure(id).seen);
     });
     const { seen, end } = departure(socket.id);
-    socket.on("disconnecting", (reason) => seen.push(["disconnecting", reason, [...socket.rooms]]));
+    socket.on("disconnecting", (reason) => seen.push(["disconnecting", reason, roomsOf(socket)]));
     socket.on("disconnect", (reason) => {
-      seen.push(["disconnect", reason, [...socket.rooms]]);
+      seen.push(["disconnect", reason, roomsOf(socket)]);
       end();
     });
   });
