@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-TICK = 1 / os.sysconf("SC_CLK_TCK")
 QUIET = 0.12
 """The machine is quiet while less than so many CPUs are in use."""
 
@@ -35,7 +34,7 @@ def busy_seconds() -> float:
     fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     ticks = [int(field) for field in fields]
     idle, waiting = ticks[3:5]
-    return (sum(ticks) - idle - waiting) * TICK
+    return (sum(ticks) - idle - waiting) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
