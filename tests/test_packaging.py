@@ -18,7 +18,7 @@ import pytest
 import sioproto
 from tests.project import FILES, ROOT
 
-DATA_NAMES = ("contract.md", "rules", "schemas")
+DATA_NAMES = ("contract.md", "rules", "schemas", "vectors")
 # Run inside an environment: what the suite's data function finds, as text by relative path.
 LIST_DATA = f"""
 import json
@@ -116,7 +116,12 @@ def bare(folder: Path, wheel: Path) -> Environment:
 
 
 def data_of_checkout() -> dict[str, str]:
-    homes = {"contract.md": "conformance", "schemas": "conformance", "rules": "spec_notes"}
+    homes = {
+        "contract.md": "conformance",
+        "schemas": "conformance",
+        "vectors": "conformance",
+        "rules": "spec_notes",
+    }
     found = {}
     for name, home in homes.items():
         top = ROOT / home / name

@@ -19,6 +19,7 @@ import trio
 
 from sioproto_conformance import _stream
 from sioproto_conformance._data import data_path
+from sioproto_conformance._fuzz_command import fuzz
 from sioproto_conformance._known import (
     Expectation,
     KnownError,
@@ -76,6 +77,9 @@ def main() -> None:
     Exit codes: 0 conformant, 1 not conformant, 2 wrong usage, 3 the target cannot be reached,
     4 inconclusive or an error of the suite, 5 a known failure that is none any more.
     """
+
+
+main.add_command(fuzz)
 
 
 @main.command(cls=_Command)

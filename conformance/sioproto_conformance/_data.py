@@ -11,11 +11,12 @@ _IN_CHECKOUT = {
     "contract.md": Path("contract.md"),
     "rules": Path("..", "spec_notes", "rules"),
     "schemas": Path("schemas"),
+    "vectors": Path("vectors"),
 }
 
 
 def data_path(name: str) -> Path:
-    """Return the file or folder called ``name``: ``rules``, ``schemas`` or ``contract.md``.
+    """Return the file or folder ``name``: ``rules``, ``schemas``, ``vectors`` or ``contract.md``.
 
     Raises ``KeyError`` for any other name and ``FileNotFoundError`` when the installation lacks it.
     """

@@ -238,7 +238,8 @@ class SocketApplication(Application, Audience):
         if self._parents:
             self.spawn(self._find_parent, out.request)
         else:
-            self.core.deny(out.request)
+            with suppress(ClosedError):  # what came along with it ended the client
+                self.core.deny(out.request)
 
     async def _find_parent(self, request: NamespaceRequest) -> None:
         parent = failure = None

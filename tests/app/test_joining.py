@@ -17,7 +17,14 @@ from sioproto._errors import (
 from sioproto.engineio import Request, ServerConfig
 from sioproto.trio import AppConfig, EngineServer, Server, Session, Socket
 from tests.app.support import Clock, server
-from tests.trio.support import Client, SocketClient, connect, serving
+from tests.trio.support import (
+    Client,
+    SocketClient,
+    connect,
+    frame,
+    open_websocket,
+    serving,
+)
 
 
 async def test_middleware_runs_in_order_before_the_client_is_let_in(autojump_clock: Clock) -> None:
@@ -163,6 +170,23 @@ async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock:
         await trio.sleep(2)
         assert len(finished) == 3
         assert io.statistics().connections == 0
+
+
+@pytest.mark.parametrize("last", ["7", "41{}", "1"])
+async def test_a_client_that_asks_for_a_namespace_and_breaks_the_rules_at_once(
+    last: str, autojump_clock: Clock
+) -> None:
+    """SIO-NSP-02: the namespace is nowhere, and when that is found out the client is gone."""
+    io = server()
+    async with serving(io) as listener:
+        other = await connect(listener)
+        client = Client(listener.connect())
+        await open_websocket(client, "/socket.io/?EIO=4&transport=websocket")
+        frames = ("40/nowhere,", "4" + last if last != "1" else last)
+        await client.send(b"".join(frame(0x81, text.encode()) for text in frames))
+        await trio.testing.wait_all_tasks_blocked()
+        assert io.statistics().connections == 1
+        assert await other.join("/nowhere") == '4/nowhere,{"message":"Invalid namespace"}'
 
 
 async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clock: Clock) -> None:

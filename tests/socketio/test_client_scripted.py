@@ -208,6 +208,15 @@ def test_second_answer_to_connect() -> None:
     assert len(server.joined.events_of(ClientConnected)) == 2
 
 
+def test_second_answer_without_an_id_changes_nothing() -> None:
+    """SIO-CLI-04, SIO-CLI-08: a socket that is connected does not fail to connect."""
+    server = Scripted()
+    server.say('40{"sid":"A"}', "40", '40{"sid":""}')
+    assert server.socket.id == "A"
+    assert server.joined.events_of(ClientConnectFailed) == []
+    assert len(server.joined.events_of(ClientConnected)) == 1
+
+
 def test_answer_that_never_comes() -> None:
     """SIO-CLI-15: the reference waits for ever. What comes too late is sent away."""
     server = Scripted(connect_timeout=5.0)
