@@ -22,7 +22,7 @@ from sioproto_conformance.peers.eio import (
 )
 from sioproto_conformance.peers.http1 import Dialer, Headers, HttpConnection, Response
 from sioproto_conformance.peers.sio import SocketPeer
-from sioproto_conformance.peers.wire import Address, NoAnswer, PeerError, Transcript
+from sioproto_conformance.peers.wire import Address, Gone, NoAnswer, PeerError, Transcript
 from sioproto_conformance.peers.ws import WsConnection, open_websocket
 
 # A server that needs more than this part of the allowed time to answer a simple question is too
@@ -169,11 +169,16 @@ class Bench:
         raise Inconclusive(reason)
 
     @contextmanager
-    def expecting(self, rule: str) -> Iterator[None]:
-        """Charge a peer that waits in vain in this block to ``rule``, and end the case."""
+    def expecting(self, rule: str, *, open: str | None = None) -> Iterator[None]:
+        """Charge a peer that waits in vain in this block to ``rule``, and end the case.
+
+        ``open`` is the rule to charge if it waits in vain because its session has ended.
+        """
         try:
             yield
         except PeerError as error:
+            if isinstance(error, Gone):
+                rule = open or rule
             await_failed(self, error, rule)
             raise Finished from error
 
@@ -214,7 +219,8 @@ class Bench:
 
         Heartbeats and noops are nothing. Needs the contract's application.
         """
-        before: Sequence[object] = await peer.sentinel()
+        with self.expecting(self._rule(rule)):
+            before: Sequence[object] = await peer.sentinel()
         shown = ", ".join(str(packet) for packet in before)
         return self.check(not before, "nothing more", shown or None, rule=rule)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +52,7 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
     Args:
         settings: of the first.
         port: of the first; 0 for any free one.
-        broken: name of a way to break the server first.
+        broken: name of a way to break the server first. It may need settings of its own.
 
     Raises:
         ImportError: the settings need a library that is missing.
@@ -59,22 +60,29 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
         OSError: the port cannot be had.
         ValueError: the settings make no sense.
     """
-    if broken is not None:
-        from sioproto_conformance.broken import BROKEN
+    with ExitStack() as stack:
+        if broken is not None:
+            from sioproto_conformance.broken import BROKEN
 
-        if broken not in BROKEN:
-            raise LookupError(f"no broken server is called {broken!r}")
-        BROKEN[broken].apply()
-    fast = settings or Settings()
+            if broken not in BROKEN:
+                raise LookupError(f"no broken server is called {broken!r}")
+            settings = replace(settings or Settings(), **BROKEN[broken].settings)
+            stack.enter_context(BROKEN[broken].broken())
+        # Made before anything is served, so that nonsense is refused before anything is said.
+        made, connections = endpoints(settings or Settings())
+        trio.run(_serve, made, connections, port)
+
+
+def endpoints(fast: Settings) -> tuple[list[tuple[EngineServer, Server]], ConnectionConfig]:
+    """The applications of both endpoints, the first as configured, and how they are served."""
     slow = replace(
         fast,
         ping_interval=EngineConfig().ping_interval,
         ping_timeout=EngineConfig().ping_timeout,
         connect_timeout=SocketConfig().connect_timeout,
     )
-    # Made before anything is served, so that nonsense is refused before anything is said.
     connections = ConnectionConfig(per_message_deflate=DeflateConfig() if fast.deflate else None)
-    trio.run(_serve, [applications(fast), applications(slow)], connections, port)
+    return [applications(fast), applications(slow)], connections
 
 
 async def _serve(

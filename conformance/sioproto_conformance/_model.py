@@ -95,6 +95,11 @@ class Case:
         return self.id.partition(".")[0]
 
     @property
+    def base(self) -> str:
+        """The id without its variant."""
+        return self.id.partition("[")[0]
+
+    @property
     def area(self) -> str:
         """The first two parts of the id, e.g. ``eio4.polling``."""
         return ".".join(self.id.split(".")[:2])

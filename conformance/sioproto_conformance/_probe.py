@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import TRANSPORTS, EnginePeer, Transport
 from sioproto_conformance.peers.http1 import Dialer
 from sioproto_conformance.peers.sio import SocketPeer
-from sioproto_conformance.peers.wire import Gone, PeerError, Transcript, parse_url
+from sioproto_conformance.peers.wire import Gone, PeerError, Transcript
 
 # Beyond this the wait for a heartbeat to expire is not worth its answer.
 _FAST_EXPIRY = 5.0
@@ -77,7 +76,7 @@ class _SiteSurvey:
         self._target = target
         self._url = url
         self._timeout = _TIMEOUT * slack
-        self._dialer = Dialer(parse_url(url), Transcript(), timeout=self._timeout)
+        self._dialer = Dialer(target.find(url), Transcript(), timeout=self._timeout)
         self._opened: dict[str, EnginePeer] = {}
 
     async def run(self) -> tuple[Site, float, float | None]:
@@ -126,10 +125,10 @@ class _SiteSurvey:
         """Return the median time of a handshake, the server being warm."""
         times = []
         for _ in range(_ROUNDS):
-            began = time.perf_counter()
+            began = trio.current_time()
             with suppress(PeerError):
                 await EnginePeer.open("probe", self._dialer, nursery, path, transport, poll=False)
-                times.append(time.perf_counter() - began)
+                times.append(trio.current_time() - began)
         return sorted(times)[len(times) // 2] if times else self._timeout
 
     async def _has_app(self, engine: EnginePeer) -> bool:

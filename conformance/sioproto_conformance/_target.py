@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import IO
 
 import msgspec
 
-from sioproto_conformance.peers.wire import parse_url
+from sioproto_conformance.peers.wire import Address, parse_url
 
 _STOP_TIMEOUT = 5.0
 _STDERR_SHOWN = 4000
@@ -86,6 +86,8 @@ class Target:
     slow_url: str | None = None
     process: subprocess.Popen[bytes] | None = None
     built_in: bool = False
+    find: Callable[[str], Address] = parse_url
+    """Finds where a URL leads."""
     _stderr: IO[bytes] | None = field(default=None, repr=False)
 
     def exit_code(self) -> int | None:

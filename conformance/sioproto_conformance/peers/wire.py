@@ -109,6 +109,20 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
+    async def connect(self) -> trio.abc.Stream:
+        """Open a connection. Raises ``OSError``, or ``trio.BrokenResourceError`` for TLS."""
+        stream = await trio.open_tcp_stream(self.host, self.port)
+        if not self.tls:
+            return stream
+        encrypted = trio.SSLStream(
+            stream,
+            ssl.create_default_context(),
+            server_hostname=self.host,
+            https_compatible=True,
+        )
+        await encrypted.do_handshake()
+        return encrypted
+
 
 def parse_url(url: str) -> Address:
     """Return where ``http://host:port`` is. Raises ``ValueError`` for any other kind of URL."""
@@ -139,18 +153,9 @@ class Wire:
         cls, address: Address, conn: str, transcript: Transcript, *, timeout: float
     ) -> Wire:
         """Connect within ``timeout`` seconds. Raises ``NoAnswer`` or ``Gone``."""
-        stream: trio.abc.Stream
         try:
             with within(timeout, "the server to accept a connection"):
-                stream = await trio.open_tcp_stream(address.host, address.port)
-                if address.tls:
-                    stream = trio.SSLStream(
-                        stream,
-                        ssl.create_default_context(),
-                        server_hostname=address.host,
-                        https_compatible=True,
-                    )
-                    await stream.do_handshake()
+                stream = await address.connect()
         except (OSError, trio.BrokenResourceError) as error:
             # trio tells only in the cause, one per address, why there is no connection.
             cause: BaseException = error.__cause__ or error

@@ -29,6 +29,7 @@ _ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 async def one_open_packet(t: Bench) -> None:
     """A handshake by GET is answered at once with status 200 and one open packet."""
     response = await t.eio.get()
+    t.require(response.status != 404, "a path that is served", response, rule="EIO-PATH-01")
     t.require(response.status == 200, "status 200", response)
     packets = decode_payload(response.body)
     t.equal(len(packets), 1, "number of packets")

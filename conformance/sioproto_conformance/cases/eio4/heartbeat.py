@@ -61,7 +61,7 @@ async def answered_pings_keep_session(t: Bench, transport: Transport) -> None:
     peer = await t.eio.open(transport)
     began = peer.seen[0].at
     for _ in range(_ROUNDS):
-        with t.expecting("EIO-HB-01"):
+        with t.expecting("EIO-HB-01", open="EIO-HB-03b"):
             at = await peer.next_ping(timeout=peer.ping_interval + t.timeout)
         waited, began = at - began, at
         least = _EARLY * peer.ping_interval

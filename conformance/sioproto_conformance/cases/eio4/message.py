@@ -68,7 +68,8 @@ async def binary_echoed(t: Bench, variant: tuple[Transport, bytes]) -> None:
     peer = await t.eio.open(transport)
     await peer.send(data)
     rule = "EIO-P4-02" if transport == "polling" else "EIO-PKT-04"
-    t.equal(await peer.next(), data, "echo", rule=rule)
+    with t.expecting(rule):
+        t.equal(await peer.next(), data, "echo", rule=rule)
     await t.nothing_more(peer, rule=rule)
 
 
@@ -97,7 +98,8 @@ async def empty_binary_echoed(t: Bench, transport: Transport) -> None:
     rule = "EIO-PKT-06" if transport == "polling" else "EIO-WS-02"
     peer = await t.eio.open(transport)
     await peer.send(b"")
-    t.equal(await peer.next(), b"", "echo", rule=rule)
+    with t.expecting(rule):
+        t.equal(await peer.next(), b"", "echo", rule=rule)
     await t.nothing_more(peer, rule=rule)
 
 
