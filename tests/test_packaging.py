@@ -18,7 +18,7 @@ import pytest
 import sioproto
 from tests.project import FILES, ROOT
 
-DATA_NAMES = ("contract.md", "rules", "schemas", "vectors")
+DATA_NAMES = ("contract.md", "schemas", "spec_notes", "vectors")
 # Run inside an environment: what the suite's data function finds, as text by relative path.
 LIST_DATA = f"""
 import json
@@ -119,8 +119,8 @@ def data_of_checkout() -> dict[str, str]:
     homes = {
         "contract.md": "conformance",
         "schemas": "conformance",
+        "spec_notes": "",
         "vectors": "conformance",
-        "rules": "spec_notes",
     }
     found = {}
     for name, home in homes.items():

@@ -42,4 +42,4 @@ def read_rules(folder: Path) -> dict[str, Rule]:
 @functools.cache
 def all_rules() -> Mapping[str, Rule]:
     """Return the suite's own rules by id."""
-    return read_rules(data_path("rules"))
+    return read_rules(data_path("spec_notes") / "rules")

@@ -172,7 +172,9 @@ class Runner:
             return Result(case, Verdict.SKIP, "withheld: it is run with --include-security only")
         for need in case.needs:
             if need in self._survey.lacking:
-                return Result(case, Verdict.SKIP, f"needs {need}: {self._survey.lacking[need]}")
+                # Whoever declares what is not there is not let off with a skip.
+                verdict = Verdict.FAIL if need in self._survey.claimed else Verdict.SKIP
+                return Result(case, verdict, f"needs {need}: {self._survey.lacking[need]}")
         code = self._exited()
         if code is not None:
             return Result(case, Verdict.INCONCLUSIVE, f"the target had ended with {code} before")

@@ -70,7 +70,10 @@ async def opens_and_is_silent(stream: trio.abc.Stream) -> None:
 
 
 async def opens_and_hangs_up(stream: trio.abc.Stream) -> None:
-    """Opens every session that is asked for, by polling or WebSocket, and hangs up."""
+    """Opens every session that is asked for, by polling or WebSocket, and hangs up.
+
+    It does so in both revisions and in scripts, so that it seems to speak every dialect.
+    """
     head = b""
     while b"\r\n\r\n" not in head:
         data = await stream.receive_some(_CHUNK)
@@ -89,7 +92,11 @@ async def opens_and_hangs_up(stream: trio.abc.Stream) -> None:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + bytes([0x81, len(packet)]) + packet
         )
-    elif head.startswith(b"GET ") and b"sid=" not in head.partition(b"\r\n")[0]:
+    elif head.startswith(b"GET ") and b"sid=" not in (line := head.partition(b"\r\n")[0]):
+        if b"EIO=3" in line:
+            packet = b"%d:%s" % (len(packet), packet)
+        if b"j=0" in line:
+            packet = b"___eio[0](%s);" % json.dumps(packet.decode()).encode()
         await stream.send_all(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\n"
             b"Content-Length: %d\r\n\r\n" % len(packet) + packet

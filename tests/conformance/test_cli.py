@@ -61,7 +61,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     monkeypatch.chdir(tmp_path)
     # The target has to be there, and to be looked at; what it answers is of no account.
     command = [sys.executable, "-m", "sioproto_conformance.zero_pass", "slams"]
-    Path("target.toml").write_text(
+    Path("sut.toml").write_text(
         f'name = "made up"\nversion = "3"\n[launch]\ncommand = {json.dumps(command)}\n', "utf-8"
     )
 
@@ -94,7 +94,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     ],
 )
 def test_the_exit_code_says_how_it_went(invoke: Invoke, arguments: list[str], code: int) -> None:
-    result = invoke("run", "target.toml", "--plain", *arguments)
+    result = invoke("run", "sut.toml", "--plain", *arguments)
     assert result.exit_code == code, result.output
     report = Path("sio-conformance.jsonl")
     assert report.exists() == (code != 2)
@@ -103,10 +103,10 @@ def test_the_exit_code_says_how_it_went(invoke: Invoke, arguments: list[str], co
 
 
 def test_what_was_found_is_said_and_written(invoke: Invoke) -> None:
-    result = invoke("run", "target.toml", "--plain", "--out", "my.jsonl", "eio4.good", "eio4.bad")
+    result = invoke("run", "sut.toml", "--plain", "--out", "my.jsonl", "eio4.good", "eio4.bad")
     lines = result.output.splitlines()
     assert "FAIL   eio4.bad.fails  T-MUST: expected this; that" in lines
-    assert "  repeat    sio-conformance run target.toml eio4.bad.fails" in lines
+    assert "  repeat    sio-conformance run sut.toml eio4.bad.fails" in lines
     assert lines[-2].startswith("made up 3: 4 cases, 4 checks, ")
     assert lines[-2].endswith(" s: not conformant")
     assert lines[-1] == "report: my.jsonl"
@@ -119,7 +119,7 @@ def test_what_was_found_is_said_and_written(invoke: Invoke) -> None:
 
 def test_a_known_failure_is_foreseen_until_it_passes(invoke: Invoke) -> None:
     entry = '[[expect]]\ncases = ["{}"]\nis = "fail"\nreason = "it is known"\n'
-    run = ("run", "target.toml", "--plain", "-k", "known.toml")
+    run = ("run", "sut.toml", "--plain", "-k", "known.toml")
     Path("known.toml").write_text(entry.format("eio4.bad.fails"), "utf-8")
     result = invoke(*run, "eio4.bad.fails", "eio4.good")
     assert result.exit_code == 0, result.output
@@ -145,7 +145,7 @@ def test_what_changes_from_round_to_round_is_told(
         t.check(next(verdicts), "this", "that")
 
     monkeypatch.setattr(_cli, "all_cases", lambda: [make_case("eio4.a.wavers", run=wavers)])
-    result = invoke("run", "target.toml", "--plain", "--repeat", "3")
+    result = invoke("run", "sut.toml", "--plain", "--repeat", "3")
     assert result.exit_code == 1
     assert "not the same every time: eio4.a.wavers: pass 2, fail 1" in result.output
     report = read_report(Path("sio-conformance.jsonl"))

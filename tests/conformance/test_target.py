@@ -28,7 +28,7 @@ def _python(code: str, *, ready_timeout: float = 10.0) -> Manifest:
 
 
 def test_a_manifest_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "target.toml"
+    path = tmp_path / "sut.toml"
     path.write_text(
         'name = "n"\nversion = "1"\nissues = "https://example.org"\n'
         '[launch]\ncommand = ["node", "x.js"]\nready-timeout = 3.5\n'
@@ -52,11 +52,11 @@ def test_a_manifest_is_read(tmp_path: Path) -> None:
         ('name = "n"\nurl = "ftp://h:1"\n', "not a URL like"),
         ('name = "n"\nurl = "http://h:1/path"\n', "more than a server"),
         ('name = "n"\nurl = "http://h:1"\n[features]\nluck = true\n', "feature 'luck'"),
-        ('name = "n', "target.toml"),
+        ('name = "n', "sut.toml"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "target.toml"
+    path = tmp_path / "sut.toml"
     path.write_text(text, "utf-8")
     with pytest.raises(ManifestError, match=message):
         read_manifest(path, known_features=FEATURES)

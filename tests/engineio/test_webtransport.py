@@ -41,6 +41,7 @@ def closed(d: Driver) -> SessionClosed:
     return event
 
 
+@pytest.mark.covers("EIO-WT-04")
 def test_a_session_from_the_start() -> None:
     """EIO-WT-04: the client opens, the server answers without upgrades."""
     core, d = driver()
@@ -75,6 +76,7 @@ def test_a_silent_peer_times_out() -> None:
     assert d.say(s, "4late") == []
 
 
+@pytest.mark.covers("EIO-WT-05")
 @pytest.mark.parametrize(
     "frame",
     [
@@ -98,6 +100,7 @@ def test_a_stream_that_begins_otherwise(frame: str | bytes) -> None:
     assert core.statistics().websockets == 0
 
 
+@pytest.mark.covers("EIO-WT-06")
 def test_a_stream_that_says_nothing() -> None:
     """EIO-WT-06."""
     core, d = driver(upgrade_timeout=3)
@@ -111,6 +114,7 @@ def test_a_stream_that_says_nothing() -> None:
     d.gone(s)
 
 
+@pytest.mark.covers("EIO-WT-09")
 def test_off_unless_configured() -> None:
     """EIO-WT-09: unlike the reference, the option counts."""
     _, d = driver(transports=("polling", "websocket"))
@@ -133,6 +137,7 @@ def test_offered_as_an_upgrade_and_not_by_http() -> None:
     assert core.statistics().sessions == 2
 
 
+@pytest.mark.covers("EIO-WT-08")
 def test_upgrade() -> None:
     """EIO-WT-08, EIO-UPS-04: as to a WebSocket."""
     core, d = driver()
@@ -156,6 +161,7 @@ def test_upgrade() -> None:
     assert core.statistics().webtransport == 1
 
 
+@pytest.mark.covers("EIO-WT-05")
 @pytest.mark.parametrize("how", ["stream", "websocket"])
 def test_one_upgrade_at_a_time(how: str) -> None:
     """EIO-WT-05: the session of an upgrade that is under way is not to be had."""
@@ -186,6 +192,7 @@ def test_a_candidate_that_misbehaves_costs_the_session_nothing(wire: bytes) -> N
     assert d.events_of(SessionUpgraded) == [SessionUpgraded(sid, "webtransport")]
 
 
+@pytest.mark.covers("EIO-UPS-10")
 def test_a_candidate_that_stays_silent() -> None:
     """EIO-UPS-10."""
     _, d = driver()
@@ -195,6 +202,7 @@ def test_a_candidate_that_stays_silent() -> None:
     assert d.events_of(SessionClosed) == []
 
 
+@pytest.mark.covers("EIO-WT-11")
 @pytest.mark.parametrize(
     ("wire", "reason"),
     [
@@ -235,6 +243,7 @@ def test_one_batch_at_a_time() -> None:
     assert closed(d).reason is CloseReason.FORCED_CLOSE
 
 
+@pytest.mark.covers("EIO-WT-10")
 def test_the_application_may_forbid_it() -> None:
     """EIO-WT-10."""
 
@@ -250,6 +259,7 @@ def test_the_application_may_forbid_it() -> None:
     assert d.events == []
 
 
+@pytest.mark.covers("EIO-WT-10")
 def test_served_beside_what_is_about_http() -> None:
     """EIO-WT-10: CORS and functions for headers have nothing to say here."""
     asked: list[Request] = []
@@ -328,6 +338,7 @@ def test_any_stream_is_survived(pieces: list[bytes], opened: bool) -> None:
     assert d.post(sid, "4x").status == 200
 
 
+@pytest.mark.covers("EIO-WT-02")
 @given(st.lists(st.integers(0, 200), max_size=10))
 def test_where_the_stream_is_cut_does_not_matter(places: list[int]) -> None:
     """EIO-WT-02, for the whole conversation."""

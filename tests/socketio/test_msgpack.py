@@ -76,6 +76,7 @@ def args(*encoded: bytes) -> Any:
     return rest
 
 
+@pytest.mark.covers("SIO-MSGP-01", "SIO-MSGP-06")
 @given(packets)
 def test_round_trip_in_one_message(packet: Packet) -> None:
     """SIO-MSGP-01, SIO-MSGP-06."""
@@ -103,6 +104,7 @@ def test_nil_is_as_good_as_nothing() -> None:
     assert decode(message) == Packet(PacketType.DISCONNECT)
 
 
+@pytest.mark.covers("SIO-MSGP-06")
 def test_numbers_that_json_lacks() -> None:
     """SIO-MSGP-06."""
     packet = decode(encode(Packet(PacketType.ACK, "/", [math.inf, -math.inf, math.nan], 1)))
@@ -110,6 +112,7 @@ def test_numbers_that_json_lacks() -> None:
     assert math.isnan(packet.data[2])
 
 
+@pytest.mark.covers("SIO-MSGP-05")
 def test_three_things_share_an_extension() -> None:
     """SIO-MSGP-05: only the form of the length tells them apart."""
     eight = (5).to_bytes(8, "big")
@@ -140,6 +143,7 @@ def test_three_things_share_an_extension() -> None:
     ]
 
 
+@pytest.mark.covers("SIO-MSGP-05")
 @given(
     st.lists(
         st.tuples(

@@ -138,6 +138,7 @@ async def test_tls() -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.covers("SIO-DISC-10")
 async def test_cancelling_closes_every_session_in_order(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -25,6 +25,10 @@ AREAS = (
     "_joining",
     "_events",
     "_binary",
+    "_rooms",
+    "_application",
+    "_recovery",
+    "_older",
 )
 
 
