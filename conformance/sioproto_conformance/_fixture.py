@@ -94,7 +94,7 @@ def endpoints(
         upgrade_timeout=EngineConfig().upgrade_timeout,
     )
     connections = ConnectionConfig(per_message_deflate=DeflateConfig() if fast.deflate else None)
-    made = [[*applications(each, say), *dialects(each)] for each in (fast, slow)]
+    made = [[*applications(each, say), *dialects(each, say)] for each in (fast, slow)]
     return made, connections
 
 
@@ -161,7 +161,7 @@ def applications(settings: Settings, say: Say = lambda line: None) -> tuple[Engi
     return EngineServer(echo, config=engine), io
 
 
-def dialects(settings: Settings) -> list[EngineServer | Server]:
+def dialects(settings: Settings, say: Say = lambda line: None) -> list[EngineServer | Server]:
     """The same applications in other ways of speaking, each at a path of its own.
 
     MessagePack is among them if its library is there.
@@ -179,6 +179,7 @@ def dialects(settings: Settings) -> list[EngineServer | Server]:
         servers.append(Server(engine=usual, config=config, parser=MsgpackParser()))
     for server in servers:
         install(server)
+        _tier2.install(server, trio.sleep, say)
     return [EngineServer(echo, config=replace(engine, path="/engine.io-3/")), *servers]
 
 

@@ -114,6 +114,7 @@ class Target:
     said: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES_KEPT))
     """The last lines that it wrote to standard output after the first."""
     _stderr: IO[bytes] | None = field(default=None, repr=False)
+    _drain: threading.Thread | None = field(default=None, repr=False)
 
     def exit_code(self) -> int | None:
         """Return how the process ended, ``None`` while it runs or if it is not ours."""
@@ -127,6 +128,8 @@ class Target:
         if self.process is None:
             return None
         _stop(self.process, self.manifest.stop, self.folder)
+        if self._drain is not None:
+            self._drain.join(_STOP_TIMEOUT)  # its last words may be on their way yet
         return self.process.returncode
 
     def complaints(self) -> str:
@@ -213,12 +216,13 @@ def _wait_until_ready(target: Target, timeout: float) -> _Ready:
     first_lines: queue.Queue[bytes] = queue.Queue()
     # A thread, as reading a pipe with a time limit has no other portable form. It also keeps the
     # pipe empty for as long as the target writes to it.
-    threading.Thread(
+    target._drain = threading.Thread(
         target=_drain,
         args=(process.stdout, first_lines, target.said),
         name="target output",
         daemon=True,
-    ).start()
+    )
+    target._drain.start()
     try:
         line = first_lines.get(timeout=timeout)
     except queue.Empty:

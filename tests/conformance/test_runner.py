@@ -157,6 +157,18 @@ async def test_what_the_target_lacks_is_skipped_with_the_reason() -> None:
     assert other.verdict is Verdict.PASS
 
 
+async def test_what_is_claimed_and_not_there_fails() -> None:
+    survey = make_survey(lacking={"echo": "there is none", "app": "neither is this"})
+    survey = dataclasses.replace(survey, claimed=frozenset({"echo"}))
+    claimed, lacking = await _run(
+        make_case("eio4.a.b", needs=("echo",)),
+        make_case("eio4.a.c", needs=("app",)),
+        survey=survey,
+    )
+    assert (claimed.verdict, claimed.reason) == (Verdict.FAIL, "needs echo: there is none")
+    assert lacking.verdict is Verdict.SKIP
+
+
 async def test_security_is_withheld_unless_asked_for() -> None:
     case = make_case(tags=("security",))
     (withheld,) = await _run(case)

@@ -376,6 +376,8 @@ async def path_standard(t: Bench) -> None:
     if not opens and t.site.socket_path not in (None, "/socket.io/"):
         t.skip(f"the server is configured to be at {t.site.socket_path}")
     t.check(opens, "an open packet", response)
+    # Whoever opens anything that is asked for does not speak Socket.IO there.
+    await require_control(t, await t.sio.connect("polling"))
 
 
 @case(

@@ -12,6 +12,7 @@ from sioproto_conformance._registry import ORDERS
 from sioproto_conformance.cases.sio5._steps import same, shown
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import Transport
+from sioproto_conformance.peers.recovery import RecoveringPeer
 from sioproto_conformance.peers.sio import SocketPeer
 from sioproto_conformance.peers.wire import NoAnswer, PeerError, Unexpected
 
@@ -170,8 +171,9 @@ class Group:
     a transcript is about one case.
     """
 
-    def __init__(self, t: Bench, mark: str | None = None) -> None:
+    def __init__(self, t: Bench, mark: str | None = None, *, recovering: bool = False) -> None:
         self._t = t
+        self._recovering = recovering
         mark = mark or f"{t.random.getrandbits(32):08x}"
         self._mark = f"~{mark}"
         self._members = 0
@@ -206,8 +208,10 @@ class Group:
     ) -> Member:
         """Return a client that has not asked to be let in yet."""
         self._members += 1
-        opened = await self._t.sio.open(transport, name=f"client{self._members}")
-        peer = SocketPeer(opened.engine, expects_auth=False)
+        access = self._t.recovery if self._recovering else self._t.sio
+        opened = await access.open(transport, name=f"client{self._members}")
+        kind = RecoveringPeer if self._recovering else SocketPeer
+        peer = kind(opened.engine, expects_auth=False)
         return Member(peer, self.nsp if nsp is None else nsp, self._mark)
 
     async def three(self, transport: Transport = "websocket") -> tuple[Member, Member, Member]:

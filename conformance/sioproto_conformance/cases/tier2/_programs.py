@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from operator import add
 from typing import TYPE_CHECKING, Any, Literal
 
 from sioproto_conformance.peers.eio import Transport
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 MOST_CLIENTS = 8
-_MOST_STEPS = 20
+_MOST_STEPS = 32
 
 Room = str | int
 """A room of this name, or the own room of the client with this number."""
@@ -25,9 +26,10 @@ How = Literal["leaves", "is-disconnected", "is-closed", "is-lost"]
 
 @dataclass(frozen=True)
 class Arrive:
-    """Another client joins."""
+    """Another client joins, and then these rooms."""
 
     transport: Transport
+    rooms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,21 @@ def programs(lacking: set[str]) -> SearchStrategy[Program]:
     transports: list[Transport] = ["websocket", "polling"]
     offered = st.sampled_from([name for name in transports if name not in lacking])
     who = st.integers(0, MOST_CLIENTS - 1)
-    names = st.sampled_from(["a", "b", "c"])
-    rooms = st.lists(names | who, max_size=2).map(tuple)
+    # Few rooms, so that they have members, and some members are in both.
+    names = st.sampled_from(["a", "b"])
+    some_names = st.sampled_from([("a",), ("a", "b"), ("b",)])
+    own_rooms = st.lists(who, min_size=1, max_size=2).map(tuple)
+    rooms = st.one_of(st.just(()), some_names, own_rooms, st.builds(add, some_names, own_rooms))
     whom = st.sampled_from(["all", "others", "me"])
     without = st.just(()) if "without" in lacking else rooms
     reserved = st.none() | st.sampled_from(RESERVED)
     ways = ["leaves", "is-disconnected", "is-lost"]
     if "close" not in lacking:
         ways.append("is-closed")
+    arrival = st.builds(Arrive, offered, st.one_of(st.just(()), some_names))
     steps: list[SearchStrategy[Any]] = [
-        st.builds(Arrive, offered),
-        st.builds(Join, who, st.lists(names, min_size=1, max_size=2).map(tuple)),
+        arrival,
+        st.builds(Join, who, some_names),
         st.builds(Leave, who, names),
         st.builds(Emit, who, whom, rooms, without, st.none()),
         st.builds(Emit, who, whom, rooms, without, reserved),
@@ -104,11 +110,11 @@ def programs(lacking: set[str]) -> SearchStrategy[Program]:
     ]
     if "acks" not in lacking:
         asked = st.just("me") if "broadcast-acks" in lacking else whom
-        steps.append(st.builds(Ask, who, asked, st.just(()) | rooms, st.none() | who))
-    # Lists that are drawn are short, however long they may be: two together are worth the trouble.
-    arrivals = st.lists(st.builds(Arrive, offered), max_size=3)
-    some = st.lists(st.one_of(steps), max_size=_MOST_STEPS // 2)
-    return st.tuples(arrivals, some, some).map(lambda parts: tuple(chain.from_iterable(parts)))
+        steps.append(st.builds(Ask, who, asked, rooms, st.none() | who))
+    # Lists that are drawn are short, however long they may be: several are worth the trouble.
+    arrivals = st.lists(arrival, max_size=5)
+    some = st.lists(st.one_of(steps), max_size=_MOST_STEPS // 4)
+    return st.tuples(arrivals, *[some] * 4).map(lambda parts: tuple(chain.from_iterable(parts)))
 
 
 class _Stop(BaseException):
@@ -120,14 +126,18 @@ class Search:
 
     Hypothesis looks for a program that fails, and then for the smallest. It wants to call, and so
     it has a thread of its own; whoever runs the programs waits for the next one.
+
+    Args:
+        strategy: what is drawn from.
+        seed: of the first program; the seeds of the others follow from it.
+        most: how many are drawn, those not counted that come once one has failed.
     """
 
     def __init__(self, strategy: SearchStrategy[Program], *, seed: int, most: int) -> None:
         self._programs: queue.SimpleQueue[Program | None] = queue.SimpleQueue()
         self._verdicts: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
-        search = _search(strategy, seed, most, self._try)
         self._thread = threading.Thread(
-            target=self._run, args=(search,), name="programs", daemon=True
+            target=self._run, args=(strategy, seed, most), name="programs", daemon=True
         )
         self._thread.start()
 
@@ -144,15 +154,18 @@ class Search:
         self._verdicts.put(None)
         self._thread.join()
 
-    def _run(self, search: Callable[[], None]) -> None:
+    def _run(self, strategy: SearchStrategy[Program], seed: int, most: int) -> None:
         try:
-            search()
+            for number in range(most):
+                _search(strategy, seed + number, self._try)
         except (AssertionError, _Stop):
             pass
         finally:
             self._programs.put(None)
 
     def _try(self, program: Program) -> None:
+        if not program:
+            return
         self._programs.put(program)
         verdict = self._verdicts.get()
         if verdict is None:
@@ -161,13 +174,18 @@ class Search:
 
 
 def _search(
-    strategy: SearchStrategy[Program], seed: int, most: int, attempt: Callable[[Program], None]
-) -> Callable[[], None]:
+    strategy: SearchStrategy[Program], seed: int, attempt: Callable[[Program], None]
+) -> None:
+    """Draw one program, and if it fails the ones on the way to the smallest.
+
+    Hypothesis begins with the smallest of all, which is empty, and then draws one. It would go on
+    with programs that are much like that one, and so it is asked anew for each.
+    """
     import hypothesis
 
     phases = (hypothesis.Phase.generate, hypothesis.Phase.shrink)
     settings = hypothesis.settings(
-        max_examples=most,
+        max_examples=2,
         database=None,
         deadline=None,
         derandomize=False,
@@ -176,4 +194,4 @@ def _search(
         suppress_health_check=list(hypothesis.HealthCheck),
         verbosity=hypothesis.Verbosity.quiet,
     )
-    return hypothesis.seed(seed)(settings(hypothesis.given(strategy)(attempt)))
+    hypothesis.seed(seed)(settings(hypothesis.given(strategy)(attempt)))()
