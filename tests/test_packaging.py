@@ -191,6 +191,7 @@ def test_wheel_holds_types_and_data_and_nothing_else(wheel: Path) -> None:
         names = archive.namelist()
     assert "sioproto/py.typed" in names
     assert "sioproto_conformance/_data/contract.md" in names
+    assert "sioproto_conformance/report/templates/run.html" in names
     assert {name.partition("/")[0] for name in names} == {
         "sioproto",
         "sioproto_conformance",

@@ -112,7 +112,12 @@ class Case:
     @property
     def area(self) -> str:
         """The first two parts of the id, e.g. ``eio4.polling``."""
-        return ".".join(self.id.split(".")[:2])
+        return area_of(self.id)
+
+
+def area_of(id: str) -> str:
+    """Return the area of the case with this id."""
+    return ".".join(id.split(".")[:2])
 
 
 class Check(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import pkgutil
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from sioproto_conformance._model import Case, Rule, SuiteError
@@ -157,6 +158,9 @@ def across(*axes: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     return combined
 
 
+EXTENSIONS = "sioproto_conformance.cases"
+"""The group of entry points that name modules with cases of one's own."""
+
 _REGISTRY = Registry()
 case = _REGISTRY.case
 
@@ -169,9 +173,14 @@ def _import_cases() -> None:
     )
     for module in sorted(modules, key=lambda found: found.name):
         importlib.import_module(module.name)
+    for point in sorted(entry_points(group=EXTENSIONS), key=lambda found: found.name):
+        try:
+            point.load()
+        except Exception as error:  # whatever somebody else's module does
+            raise SuiteError(f"the cases of {point.name} ({point.value}): {error!r}") from error
 
 
 def all_cases() -> list[Case]:
-    """Return every case of the suite, sorted by protocol and area, else as declared."""
+    """Return every case, also of extensions, sorted by protocol and area, else as declared."""
     _import_cases()
     return sorted(_REGISTRY.cases(all_rules()), key=lambda found: found.area)

@@ -14,9 +14,8 @@ import pytest
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._fixture import Settings
 from sioproto_conformance._model import Case, Verdict
-from sioproto_conformance._registry import all_cases
 from sioproto_conformance._runner import Result
-from sioproto_conformance.broken._trial import CAUGHT, judge
+from sioproto_conformance.broken._trial import CAUGHT, cases_in_memory, judge
 
 EVERYTHING = Settings(cors="*", cookie=True, deflate=True)
 OPEN = {"eio4.payload.octet-stream.answered"}
@@ -24,7 +23,7 @@ OPEN = {"eio4.payload.octet-stream.answered"}
 
 
 def one_variant_of_each(area: str) -> list[Case]:
-    cases = [case for case in all_cases() if case.area == area]
+    cases = [case for case in cases_in_memory() if case.area == area]
     groups = [(base, list(alike)) for base, alike in groupby(cases, key=lambda case: case.base)]
     return [Random(base).choice(alike) for base, alike in groups]
 
@@ -57,7 +56,7 @@ def flipped(
                 yield result.case.id, number, result.verdict
 
 
-@pytest.mark.parametrize("area", dict.fromkeys(case.area for case in all_cases()))
+@pytest.mark.parametrize("area", dict.fromkeys(case.area for case in cases_in_memory()))
 def test_inverted_check_fails(area: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = [case for case in one_variant_of_each(area) if case.id not in OPEN]
     sound = judge(cases, settings=EVERYTHING)

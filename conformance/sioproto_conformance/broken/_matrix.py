@@ -20,7 +20,7 @@ from sioproto_conformance._rules import all_rules
 from sioproto_conformance._runner import Result
 from sioproto_conformance._select import select
 from sioproto_conformance.broken import BROKEN
-from sioproto_conformance.broken._trial import CAUGHT, is_caught, judge
+from sioproto_conformance.broken._trial import CAUGHT, cases_in_memory, is_caught, judge
 
 Kill = dict[str, Any]
 
@@ -87,7 +87,7 @@ def _verdicts(settings: tuple[tuple[str, Any], ...], variants: int | None) -> Ma
 def _some(variants: int | None) -> list[Case]:
     """All cases, or of each some variants, always the same."""
     chosen: list[Case] = []
-    for base, alike in groupby(all_cases(), key=lambda case: case.base):
+    for base, alike in groupby(cases_in_memory(), key=lambda case: case.base):
         group = list(alike)
         if variants is not None and variants < len(group):
             group = Random(base).sample(group, variants)

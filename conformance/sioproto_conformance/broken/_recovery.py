@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sioproto._app._server import SocketApplication
 from sioproto.socketio import _connection, _recovery
 from sioproto.socketio._packet import Packet
 from sioproto.socketio._reasons import DisconnectReason
@@ -77,3 +78,14 @@ def recovered_under_another_id(
     if kept is not None:
         socket._id = self._new_id()
     return socket
+
+
+break_by(
+    SocketApplication,
+    "skips_middlewares",
+    False,
+    name="recovered-through-middleware",
+    what="The middleware runs for a socket that is recovered, too.",
+    rule="SIO-MW-11",
+    case="sio5.recovering.middleware.skipped",
+)

@@ -61,7 +61,7 @@ def within(seconds: float, expected: str) -> Iterator[None]:
         raise NoAnswer(expected, f"nothing came within {seconds:.1f} s") from None
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that passed. Each byte is written down once, at the layer that understood it."""
 
     t: float
@@ -74,6 +74,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """How many there were."""
     note: str = ""
+    frame: tuple[int, bool] | None = None
+    """Of a WebSocket frame that was sent, its first byte and whether it was masked: then ``bytes``
+    are the payload. Otherwise they are what was sent."""
 
 
 class Transcript:
@@ -85,13 +88,28 @@ class Transcript:
         self.entries: list[Entry] = []
 
     def add(
-        self, conn: str, dir: Literal["out", "in"], layer: Layer, data: bytes, note: str = ""
+        self,
+        conn: str,
+        dir: Literal["out", "in"],
+        layer: Layer,
+        data: bytes,
+        note: str = "",
+        frame: tuple[int, bool] | None = None,
     ) -> None:
         kept = data[: max(0, min(_ENTRY_LIMIT, _TRANSCRIPT_LIMIT - self._stored))]
         self._stored += len(kept)
         elapsed = round(trio.current_time() - self._began, 6)
         self.entries.append(
-            Entry(t=elapsed, conn=conn, dir=dir, layer=layer, data=kept, size=len(data), note=note)
+            Entry(
+                t=elapsed,
+                conn=conn,
+                dir=dir,
+                layer=layer,
+                data=kept,
+                size=len(data),
+                note=note,
+                frame=frame,
+            )
         )
 
 
@@ -169,15 +187,23 @@ class Wire:
         self.transcript.add(self.conn, "out", "note", b"", text)
 
     async def send(
-        self, data: bytes, *, layer: Layer = "tcp", note: str = "", shown: bytes | None = None
+        self,
+        data: bytes,
+        *,
+        layer: Layer = "tcp",
+        note: str = "",
+        shown: bytes | None = None,
+        frame: tuple[int, bool] | None = None,
     ) -> None:
         """Send bytes as they are. A connection that the server has ended takes them silently.
 
         Whether the server is still there is what receiving tells; a case must not depend on which
-        of the two noticed first. ``shown`` goes into the transcript in place of ``data``.
+        of the two noticed first. ``shown`` goes into the transcript in place of ``data``,
+        with what ``frame`` says was around it.
         """
         async with self._send_lock:
-            self.transcript.add(self.conn, "out", layer, data if shown is None else shown, note)
+            written = data if shown is None else shown
+            self.transcript.add(self.conn, "out", layer, written, note, frame)
             try:
                 await self._stream.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):

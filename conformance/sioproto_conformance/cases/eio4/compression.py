@@ -106,6 +106,7 @@ async def websocket_message_echoed(t: Bench, variant: tuple[str, int]) -> None:
 @case(
     "eio4.compression.garbage.closes-session",
     covers=["EIO-HC-05c", "EIO-ROB-01"],
+    tags=["crash"],
     needs=["websocket"],
 )
 async def compressed_garbage(t: Bench) -> None:

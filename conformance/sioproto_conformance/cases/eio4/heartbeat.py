@@ -246,7 +246,7 @@ async def _ping_frames(peer: EnginePeer) -> None:
     "eio4.heartbeat.silent-sessions.spare-others",
     covers=["EIO-ROB-01"],
     needs=["fast-heartbeat"],
-    tags=["heartbeat"],
+    tags=["flood", "heartbeat"],
     variants=TRANSPORTS,
 )
 async def silent_sessions_spare_others(t: Bench, transport: Transport) -> None:

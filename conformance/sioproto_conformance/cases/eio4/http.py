@@ -138,6 +138,7 @@ async def expect_continue_served(t: Bench) -> None:
 @case(
     "eio4.http.garbage.answered-or-closed",
     covers=["EIO-ROB-02", "EIO-ROB-01"],
+    tags=["crash"],
     variants={
         "not-http": b"hello, world\r\n\r\n",
         "binary": bytes(range(256)) * 4 + b"\r\n\r\n",

@@ -14,7 +14,7 @@ _PLACEHOLDER = '{"_placeholder":true,"num":0}'
     "sio5.binary.too-many.closes",
     covers=["SIO-BIN-10", "SIO-DISC-07", "SIO-OPT-12"],
     needs=["app"],
-    tags=["close"],
+    tags=["crash", "close"],
     variants=across(
         {
             "eleven": '511-["message"]',

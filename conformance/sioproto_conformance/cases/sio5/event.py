@@ -278,7 +278,7 @@ async def reserved_name_escaped_closes(t: Bench) -> None:
     "sio5.event.name-of-wrong-type.closes",
     covers=["SIO-VAL-11", "SIO-DISC-07"],
     needs=["app"],
-    tags=["close"],
+    tags=["crash", "close"],
     variants=across(
         {
             "true": "2[true]",

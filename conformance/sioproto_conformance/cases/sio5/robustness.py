@@ -58,6 +58,7 @@ _HARD: dict[str, str] = {
 @case(
     "sio5.robustness.hostile-packet.costs-nobody-else",
     covers=["SIO-ROB-01"],
+    tags=["crash"],
     needs=["app"],
     variants=across(_HOSTILE, TRANSPORTS),
     also="sio4",
@@ -122,6 +123,7 @@ async def hostile_burst_costs_nobody_else(
 @case(
     "sio5.robustness.hard-json.has-consequence",
     covers=["SIO-ROB-02", "SIO-ROB-01"],
+    tags=["crash"],
     needs=["app"],
     variants=across(_HARD, TRANSPORTS),
 )
@@ -146,6 +148,7 @@ async def hard_json_has_consequence(t: Bench, variant: tuple[str, Transport]) ->
 @case(
     "sio5.robustness.deep-binary.has-consequence",
     covers=["SIO-ROB-02", "SIO-ROB-01"],
+    tags=["crash"],
     needs=["app"],
 )
 async def deep_binary_has_consequence(t: Bench) -> None:
@@ -194,6 +197,7 @@ async def abyss_costs_nobody_else(t: Bench, message: tuple[Any, ...]) -> None:
 @case(
     "sio5.robustness.long-field.costs-nobody-else",
     covers=["SIO-ROB-03"],
+    tags=["crash"],
     needs=["app"],
     variants={
         "id": f'2{"9" * _LONG}["message-with-ack",1]',
