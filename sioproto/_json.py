@@ -54,7 +54,8 @@ class StrictJson:
         """Encode: no blanks, text beyond ASCII as it is, lone surrogates escaped.
 
         Raises:
-            LocalProtocolError: infinite or not-a-number, a cycle, too deep, a key that is no text.
+            LocalProtocolError: infinite or not-a-number, a cycle, too deep, a key that is neither
+                text nor a number, a boolean or None, which are turned into text.
         """
         self._default = default
         try:

@@ -14,7 +14,7 @@ TARGETS = ROOT / "conformance" / "targets"
 def judge(name: str, folder: Path) -> None:
     """Run the whole suite, and fail with what it prints unless all it finds is known."""
     target = TARGETS / name
-    command = [sys.executable, "-m", "sioproto_conformance", "run", str(target / "target.toml")]
+    command = [sys.executable, "-m", "sioproto_conformance", "run", str(target / "sut.toml")]
     options = ["--plain", "--out", str(folder / "run.jsonl")]
     if (target / "known.toml").is_file():
         options += ["-k", str(target / "known.toml")]

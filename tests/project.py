@@ -19,7 +19,8 @@ _FOLDERS = (
     "tests",
 )
 _TOP_LEVEL_SUFFIXES = {".ini", ".md", ".toml"}
-_NOT_OURS = {"__pycache__", "node_modules"}
+# What fuzzing found is neither text nor source.
+_NOT_OURS = {"__pycache__", "corpus", "node_modules"}
 
 
 def _text_files() -> Iterator[Path]:

@@ -193,6 +193,7 @@ def test_every_field_of_a_server_is_accounted_for(config: type[Any]) -> None:
     assert all(DEVIATIONS.values())
 
 
+@pytest.mark.covers("SIO-OPT-13")
 def test_what_has_no_bound_elsewhere_has_one_here() -> None:
     """SIO-OPT-13"""
     bounds = [
@@ -202,6 +203,7 @@ def test_what_has_no_bound_elsewhere_has_one_here() -> None:
     assert all(isinstance(bound, int | float) and 0 < bound < inf for bound in bounds)
 
 
+@pytest.mark.covers("SIO-OPT-06")
 @pytest.mark.parametrize("option", PARAMETERS)
 def test_what_is_no_value_is_a_parameter(option: str) -> None:
     """SIO-OPT-06"""

@@ -18,7 +18,7 @@ import pytest
 import sioproto
 from tests.project import FILES, ROOT
 
-DATA_NAMES = ("contract.md", "rules", "schemas")
+DATA_NAMES = ("contract.md", "schemas", "spec_notes", "vectors")
 # Run inside an environment: what the suite's data function finds, as text by relative path.
 LIST_DATA = f"""
 import json
@@ -116,7 +116,12 @@ def bare(folder: Path, wheel: Path) -> Environment:
 
 
 def data_of_checkout() -> dict[str, str]:
-    homes = {"contract.md": "conformance", "schemas": "conformance", "rules": "spec_notes"}
+    homes = {
+        "contract.md": "conformance",
+        "schemas": "conformance",
+        "spec_notes": "",
+        "vectors": "conformance",
+    }
     found = {}
     for name, home in homes.items():
         top = ROOT / home / name
@@ -186,6 +191,7 @@ def test_wheel_holds_types_and_data_and_nothing_else(wheel: Path) -> None:
         names = archive.namelist()
     assert "sioproto/py.typed" in names
     assert "sioproto_conformance/_data/contract.md" in names
+    assert "sioproto_conformance/report/templates/run.html" in names
     assert {name.partition("/")[0] for name in names} == {
         "sioproto",
         "sioproto_conformance",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 import trio
 
 from sioproto_conformance._model import Case, Check, Observation
+from sioproto_conformance._target import Target
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import (
     Closed,
@@ -20,9 +21,12 @@ from sioproto_conformance.peers.eio import (
     Transport,
     target,
 )
+from sioproto_conformance.peers.framing import REVISION_3, REVISION_4, Framing, Scripts
 from sioproto_conformance.peers.http1 import Dialer, Headers, HttpConnection, Response
+from sioproto_conformance.peers.msgpack import MsgpackPeer
+from sioproto_conformance.peers.recovery import RecoveringPeer
 from sioproto_conformance.peers.sio import SocketPeer
-from sioproto_conformance.peers.wire import Address, NoAnswer, PeerError, Transcript
+from sioproto_conformance.peers.wire import Address, Gone, NoAnswer, PeerError, Transcript
 from sioproto_conformance.peers.ws import WsConnection, open_websocket
 
 # A server that needs more than this part of the allowed time to answer a simple question is too
@@ -56,10 +60,22 @@ class Site:
     """Where Socket.IO is, ``None`` if it is not there."""
     has_app: bool = True
     """Whether the Socket.IO application is the contract's."""
+    engine3_path: str | None = None
+    """Where the echo speaks Engine.IO 3, ``None`` if nowhere."""
+    socket4_path: str | None = None
+    """Where the application speaks Socket.IO 4, on Engine.IO 3."""
+    jsonp_path: str | None = None
+    """Where the echo can be polled by scripts."""
+    msgpack_path: str | None = None
+    """Where the application speaks MessagePack."""
+    recovery_path: str | None = None
+    """Where the application recovers connections."""
     lacking: Mapping[str, str] = field(default_factory=dict)
     """Features that the target does not have, and how that is known."""
     ping_timeout: float = math.inf
     """Seconds that a pong may take here."""
+    launch: Callable[[], AbstractContextManager[Target]] | None = None
+    """Starts another server like this one, and ends it; ``None`` where nobody can."""
 
 
 @dataclass
@@ -89,8 +105,8 @@ class LivingPeer(Protocol):
 class Bench:
     """Everything that one run of one case has.
 
-    ``eio`` and ``sio`` open sessions; ``check`` and its relatives record. A rule that is not named
-    is the first one that the case covers.
+    ``eio`` and ``sio`` open sessions, ``msgpack`` and ``recovery`` in other dialects; ``check`` and
+    its relatives record. A rule that is not named is the first one that the case covers.
     """
 
     def __init__(self, case: Case, site: Site, *, timeout: float, seed: str = "") -> None:
@@ -104,6 +120,8 @@ class Bench:
         self.dialer = Dialer(site.address, self.transcript, timeout=timeout)
         self.eio = EngineAccess(self)
         self.sio = SocketAccess(self)
+        self.msgpack = SocketAccess(self, site.msgpack_path, MsgpackPeer)
+        self.recovery = SocketAccess(self, site.recovery_path, RecoveringPeer)
         self._nursery: trio.Nursery | None = None
 
     @asynccontextmanager
@@ -169,11 +187,16 @@ class Bench:
         raise Inconclusive(reason)
 
     @contextmanager
-    def expecting(self, rule: str) -> Iterator[None]:
-        """Charge a peer that waits in vain in this block to ``rule``, and end the case."""
+    def expecting(self, rule: str, *, open: str | None = None) -> Iterator[None]:
+        """Charge a peer that waits in vain in this block to ``rule``, and end the case.
+
+        ``open`` is the rule to charge if it waits in vain because its session has ended.
+        """
         try:
             yield
         except PeerError as error:
+            if isinstance(error, Gone):
+                rule = open or rule
             await_failed(self, error, rule)
             raise Finished from error
 
@@ -214,7 +237,8 @@ class Bench:
 
         Heartbeats and noops are nothing. Needs the contract's application.
         """
-        before: Sequence[object] = await peer.sentinel()
+        with self.expecting(self._rule(rule)):
+            before: Sequence[object] = await peer.sentinel()
         shown = ", ".join(str(packet) for packet in before)
         return self.check(not before, "nothing more", shown or None, rule=rule)
 
@@ -229,8 +253,7 @@ class Bench:
         try:
             with trio.fail_after(self.timeout * _BUSY):
                 http = await self.http("afterwards")
-                where = self.eio.target(("EIO", "4"), ("transport", "polling"))
-                response = await http.request("GET", where)
+                response = await http.request("GET", self.eio.target(*self.eio.query()))
         except (PeerError, trio.TooSlowError):
             return False
         return response.status == 200
@@ -271,12 +294,21 @@ def _setting_up(bench: Bench, transport: Transport, what: str) -> Iterator[None]
 
 
 class EngineAccess:
-    """Ways into Engine.IO: at the echo if there is one, else below Socket.IO."""
+    """Ways into Engine.IO: at the echo if there is one, else below Socket.IO.
+
+    The revision is that of the case: 3 for ``eio3`` and ``sio4``.
+    """
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         site = bench.site
-        self.path = site.engine_path or site.socket_path or "/engine.io/"
+        self.framing: Framing = REVISION_4
+        path, others = site.engine_path, site.socket_path
+        if bench.case.protocol in ("eio3", "sio4"):
+            self.framing = REVISION_3
+            path, others = site.engine3_path, site.socket4_path
+        self._has_echo = path is not None
+        self.path = path or others or "/engine.io/"
 
     async def open(
         self,
@@ -302,14 +334,45 @@ class EngineAccess:
                 query=query,
                 headers=headers,
                 poll=poll,
+                framing=self.framing,
             )
-        peer.has_echo = self._bench.site.engine_path is not None
+        peer.has_echo = self._has_echo
+        return peer
+
+    async def open_scripted(
+        self, number: str = "0", *, parameter: str | None = None, query: Query = ()
+    ) -> EnginePeer:
+        """Return a session that is polled by scripts which call the function of that number.
+
+        ``parameter`` is what asks for it, if it is more than the number. The case polls by itself.
+        """
+        framing = Scripts(self.framing, number, parameter)
+        path = self._bench.site.jsonp_path or self.path
+        with _setting_up(self._bench, "polling", "the handshake"):
+            peer = await EnginePeer.open(
+                "peer",
+                self._bench.dialer,
+                self._bench.nursery,
+                path,
+                "polling",
+                query=query,
+                poll=False,
+                framing=framing,
+            )
+        peer.has_echo = True
         return peer
 
     async def pair(self, transport: Transport = "polling") -> tuple[EnginePeer, EnginePeer]:
         """Return two sessions that are alike, one to mistreat and one to compare it with."""
         bad = await self.open(transport, name="bad")
         return bad, await self.open(transport, name="control")
+
+    def query(
+        self, transport: Transport = "polling", sid: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Return the parameters of a handshake, or of a request of a session."""
+        session = [] if sid is None else [("sid", sid)]
+        return [("EIO", self.framing.revision), ("transport", transport), *session]
 
     def target(self, *query: tuple[str, str]) -> str:
         """Return the request target with exactly these parameters."""
@@ -328,7 +391,7 @@ class EngineAccess:
         Raises ``PeerError`` if it stays without a response.
         """
         if query is None:
-            query = [("EIO", "4"), ("transport", "polling")]
+            query = self.query()
         http = await self._bench.http(method.lower())
         return await http.request(method, self.target(*query), headers=headers, body=body)
 
@@ -345,25 +408,66 @@ class EngineAccess:
         Raises ``PeerError`` if the request stays without a response.
         """
         if query is None:
-            query = [("EIO", "4"), ("transport", "websocket")]
+            query = self.query("websocket")
         http = await self._bench.http(name)
         return await open_websocket(http, self.target(*query), headers=headers, glued=glued)
 
 
 class SocketAccess:
-    """Ways into Socket.IO."""
+    """Ways into Socket.IO. The revision is that of the case: 4, on Engine.IO 3, for ``sio4``."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(
+        self, bench: Bench, path: str | None = None, peer: type[SocketPeer] = SocketPeer
+    ) -> None:
         self._bench = bench
-        self.path = bench.site.socket_path or "/socket.io/"
+        self._peer = peer
+        self._framing = bench.eio.framing
+        self._has_app = bench.site.has_app
+        if path is None:
+            path = bench.site.socket_path
+            if self._framing is REVISION_3:
+                path = bench.site.socket4_path
+        self.path = path or "/socket.io/"
 
-    async def open(self, transport: Transport = "websocket", *, name: str = "peer") -> SocketPeer:
-        """Return a connection that has joined no namespace; raises ``Inconclusive``."""
+    async def open(
+        self, transport: Transport = "websocket", *, name: str = "peer", query: Query = ()
+    ) -> SocketPeer:
+        """Return a connection that has joined no namespace; raises ``Inconclusive``.
+
+        In revision 4 it has joined the main one, as that is not asked for.
+        """
+        engine = await self.engine(transport, name=name, query=query)
+        peer = self._on(engine)
+        if self._framing is REVISION_3:
+            with _setting_up(self._bench, transport, "joining the main namespace"):
+                await peer.connect_answer()
+        return peer
+
+    async def engine(
+        self,
+        transport: Transport = "websocket",
+        *,
+        name: str = "peer",
+        query: Query = (),
+        framing: Framing | None = None,
+        poll: bool = True,
+    ) -> EnginePeer:
+        """Return the session below; raises ``Inconclusive``."""
         with _setting_up(self._bench, transport, "the handshake"):
-            engine = await EnginePeer.open(
-                name, self._bench.dialer, self._bench.nursery, self.path, transport
+            return await EnginePeer.open(
+                name,
+                self._bench.dialer,
+                self._bench.nursery,
+                self.path,
+                transport,
+                query=query,
+                poll=poll,
+                framing=framing or self._framing,
             )
-        return SocketPeer(engine, expects_auth=self._bench.site.has_app)
+
+    def _on(self, engine: EnginePeer) -> SocketPeer:
+        implicit = self._framing is REVISION_3
+        return self._peer(engine, expects_auth=self._has_app, implicit=implicit)
 
     async def connect(
         self,
@@ -375,6 +479,8 @@ class SocketAccess:
     ) -> SocketPeer:
         """Return a connection that has joined a namespace; raises ``Inconclusive``."""
         peer = await self.open(transport, name=name)
+        if nsp in peer.sids:
+            return peer
         with _setting_up(self._bench, transport, f"joining {nsp}"):
             answer = await peer.connect(nsp, auth)
         if answer.type != sio.CONNECT:

@@ -9,13 +9,14 @@ _PACKAGE = Path(__file__).resolve().parent
 # copies under their plain names.
 _IN_CHECKOUT = {
     "contract.md": Path("contract.md"),
-    "rules": Path("..", "spec_notes", "rules"),
     "schemas": Path("schemas"),
+    "vectors": Path("vectors"),
+    "spec_notes": Path("..", "spec_notes"),
 }
 
 
 def data_path(name: str) -> Path:
-    """Return the file or folder called ``name``: ``rules``, ``schemas`` or ``contract.md``.
+    """Return the file or folder called ``name``: ``spec_notes``, ``contract.md``, ....
 
     Raises ``KeyError`` for any other name and ``FileNotFoundError`` when the installation lacks it.
     """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import trio
@@ -23,6 +26,9 @@ from sioproto.trio import (
     Socket,
 )
 from sioproto.trio import serve as serve_on_trio
+from sioproto_conformance import _tier2
+
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +38,7 @@ class Settings:
     ping_interval: float = 0.3
     ping_timeout: float = 0.2
     connect_timeout: float = 1.0
+    upgrade_timeout: float = 1.0
     max_payload: int = 1_000_000
     transports: tuple[str, ...] = ("polling", "websocket")
     recovery: bool = False
@@ -51,7 +58,7 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
     Args:
         settings: of the first.
         port: of the first; 0 for any free one.
-        broken: name of a way to break the server first.
+        broken: name of a way to break the server first. It may need settings of its own.
 
     Raises:
         ImportError: the settings need a library that is missing.
@@ -59,26 +66,44 @@ def serve(settings: Settings | None = None, *, port: int = 0, broken: str | None
         OSError: the port cannot be had.
         ValueError: the settings make no sense.
     """
-    if broken is not None:
-        from sioproto_conformance.broken import BROKEN
+    with ExitStack() as stack:
+        if broken is not None:
+            from sioproto_conformance.broken import BROKEN
 
-        if broken not in BROKEN:
-            raise LookupError(f"no broken server is called {broken!r}")
-        BROKEN[broken].apply()
-    fast = settings or Settings()
+            if broken not in BROKEN:
+                raise LookupError(f"no broken server is called {broken!r}")
+            settings = replace(settings or Settings(), **BROKEN[broken].settings)
+            stack.enter_context(BROKEN[broken].broken())
+        # Made before anything is served, so that nonsense is refused before anything is said.
+        made, connections = endpoints(settings or Settings(), _say)
+        trio.run(_serve, made, connections, port)
+
+
+def endpoints(
+    fast: Settings, say: Say = lambda line: None
+) -> tuple[list[list[EngineServer | Server]], ConnectionConfig]:
+    """The applications of both endpoints, the first as configured, and how they are served.
+
+    What happens to sockets goes to ``say``, line by line.
+    """
     slow = replace(
         fast,
         ping_interval=EngineConfig().ping_interval,
         ping_timeout=EngineConfig().ping_timeout,
         connect_timeout=SocketConfig().connect_timeout,
+        upgrade_timeout=EngineConfig().upgrade_timeout,
     )
-    # Made before anything is served, so that nonsense is refused before anything is said.
     connections = ConnectionConfig(per_message_deflate=DeflateConfig() if fast.deflate else None)
-    trio.run(_serve, [applications(fast), applications(slow)], connections, port)
+    made = [[*applications(each, say), *dialects(each, say)] for each in (fast, slow)]
+    return made, connections
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 async def _serve(
-    endpoints: list[tuple[EngineServer, Server]], config: ConnectionConfig, port: int
+    endpoints: list[list[EngineServer | Server]], config: ConnectionConfig, port: int
 ) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
@@ -91,7 +116,7 @@ async def _serve(
 
 
 async def _serve_one(
-    applications_here: tuple[EngineServer, Server],
+    applications_here: list[EngineServer | Server],
     config: ConnectionConfig,
     port: int,
     *,
@@ -112,6 +137,7 @@ def configurations(settings: Settings) -> tuple[EngineConfig, EngineConfig, Sock
     engine = EngineConfig(
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
+        upgrade_timeout=settings.upgrade_timeout,
         max_payload=settings.max_payload,
         transports=settings.transports,
         cors=None if settings.cors is None else CorsConfig(origin=settings.cors),
@@ -126,12 +152,35 @@ def configurations(settings: Settings) -> tuple[EngineConfig, EngineConfig, Sock
     return engine, replace(engine, path="/socket.io/"), config
 
 
-def applications(settings: Settings) -> tuple[EngineServer, Server]:
-    """The two applications of the contract."""
+def applications(settings: Settings, say: Say = lambda line: None) -> tuple[EngineServer, Server]:
+    """The applications of the contract."""
     engine, sockets, config = configurations(settings)
     io = Server(engine=sockets, config=config, parser=MsgpackParser() if settings.msgpack else None)
     install(io)
+    _tier2.install(io, trio.sleep, say)
     return EngineServer(echo, config=engine), io
+
+
+def dialects(settings: Settings, say: Say = lambda line: None) -> list[EngineServer | Server]:
+    """The same applications in other ways of speaking, each at a path of its own.
+
+    MessagePack is among them if its library is there.
+    """
+    old = replace(settings, eio3=True, jsonp=True, recovery=False, msgpack=False)
+    engine, sockets, config = configurations(old)
+    sockets = replace(sockets, path="/socket.io-4/")
+    usual = replace(sockets, path="/socket.io-msgpack/", allow_eio3=False, jsonp=False)
+    recovering = replace(config, recovery=RecoveryConfig())
+    servers = [
+        Server(engine=sockets, config=config),
+        Server(engine=replace(usual, path="/socket.io-recovery/"), config=recovering),
+    ]
+    if find_spec("msgpack") is not None:
+        servers.append(Server(engine=usual, config=config, parser=MsgpackParser()))
+    for server in servers:
+        install(server)
+        _tier2.install(server, trio.sleep, say)
+    return [EngineServer(echo, config=replace(engine, path="/engine.io-3/")), *servers]
 
 
 async def echo(session: Session) -> None:

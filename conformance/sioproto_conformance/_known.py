@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,6 +38,8 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A text that the reason of the failure has to contain."""
     url: str = ""
     """Where it is tracked."""
+    versions: str = ""
+    """Those of the target that it is about, as in ``>=5.1,<6``; all of them without it."""
 
     def covers(self, case: Case) -> bool:
         """Tell whether this entry is about the case."""
@@ -52,6 +56,54 @@ def read_known(path: Path) -> tuple[Expectation, ...]:
         return msgspec.toml.decode(path.read_bytes(), type=_KnownFile).expect
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise KnownError(f"{path}: {error}") from error
+
+
+def applicable(known: Sequence[Expectation], *, version: str) -> tuple[Expectation, ...]:
+    """Return the entries that are about this version of the target.
+
+    Raises ``KnownError`` if that cannot be told.
+    """
+    if not version and any(entry.versions for entry in known):
+        raise KnownError("some entries name versions, and that of the target is not known")
+    return tuple(entry for entry in known if _in_range(version, entry.versions))
+
+
+_COMPARE: dict[str, Callable[[tuple[Any, ...], tuple[Any, ...]], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+_BOUND = re.compile(r"\s*(<=?|>=?|==|!=)\s*([0-9][^\s,]*)\s*")
+
+
+def _in_range(version: str, bounds: str) -> bool:
+    found = [_BOUND.fullmatch(bound) for bound in bounds.split(",")] if bounds else []
+    held = []
+    for bound in found:
+        if bound is None:
+            raise KnownError(f"{bounds!r} is no range of versions like '>=5.1,<6'")
+        held.append(_COMPARE[bound[1]](_ordered(version), _ordered(bound[2])))
+    return all(held)
+
+
+def _ordered(version: str) -> tuple[Any, ...]:
+    """Return what orders versions: by their numbers, one that is not final before the final one."""
+    match = re.match(r"v?([0-9]+(?:\.[0-9]+)*)(.*)", version)
+    if match is None:
+        raise KnownError(f"{version!r} is no version that has an order")
+    numbers = [int(number) for number in match[1].split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    # What is behind a plus sign tells builds of one version apart.
+    suffix = match[2].partition("+")[0]
+    return (numbers, not suffix, [_piece(piece) for piece in re.findall(r"[0-9]+|[a-z]+", suffix)])
+
+
+def _piece(piece: str) -> tuple[bool, int, str]:
+    return (False, int(piece), "") if piece.isdecimal() else (True, 0, piece)
 
 
 def stale_patterns(known: Sequence[Expectation], cases: Sequence[Case]) -> list[str]:

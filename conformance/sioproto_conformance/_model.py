@@ -16,6 +16,7 @@ Level = Literal["MUST", "SHOULD", "MAY"]
 Origin = Literal[
     "text",
     "implied",
+    "example",
     "manual",
     "official-suite",
     "reference",
@@ -23,6 +24,7 @@ Origin = Literal[
     "robustness",
     "security",
 ]
+Testable = Literal["wire", "vector", "api", "no"]
 
 
 class SuiteError(Exception):
@@ -53,6 +55,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: Origin
     revisions: tuple[int, ...]
     role: Literal["server", "client", "both"]
+    source: str
+    """Where it was read: ``key#anchor``, a source of the notes and a place in it."""
+    testable: Testable
+    """By a peer on the network, by bytes given to a codec, by an application, or not at all."""
+    reason: str = ""
+    """Why it cannot be tested, if it cannot."""
+    features: tuple[str, ...] = ()
+    """What an implementation has to have for the rule to say anything about it."""
     see: tuple[str, ...] = ()
 
     @property
@@ -71,7 +81,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return Verdict.FAIL
         if self.origin == "ruling" or self.level == "MAY":
             return Verdict.INFO
-        if self.origin in ("text", "implied") and self.level == "MUST":
+        if self.origin in ("text", "implied", "example") and self.level == "MUST":
             return Verdict.FAIL
         return Verdict.WARN
 
@@ -95,9 +105,19 @@ class Case:
         return self.id.partition(".")[0]
 
     @property
+    def base(self) -> str:
+        """The id without its variant."""
+        return self.id.partition("[")[0]
+
+    @property
     def area(self) -> str:
         """The first two parts of the id, e.g. ``eio4.polling``."""
-        return ".".join(self.id.split(".")[:2])
+        return area_of(self.id)
+
+
+def area_of(id: str) -> str:
+    """Return the area of the case with this id."""
+    return ".".join(id.split(".")[:2])
 
 
 class Check(msgspec.Struct, frozen=True):

@@ -108,7 +108,7 @@ class CaseFailed(Exception):
     """The verdict of a case is none that a conformant server gets."""
 
     def __init__(self, result: Result) -> None:
-        from sioproto_conformance._terminal import entry_text
+        from sioproto_conformance._text import entry_text
 
         wire = "\n".join(entry_text(entry) for entry in result.transcript)
         because = result.expectation or result.reason
@@ -119,23 +119,15 @@ def _run(config: pytest.Config, cases: list[Any]) -> dict[str, Result]:
     import trio
 
     from sioproto_conformance import _known, _probe, _runner, _target
-    from sioproto_conformance._registry import NEEDS, all_cases
+    from sioproto_conformance._chosen import choose
+    from sioproto_conformance._registry import all_cases
     from sioproto_conformance._rules import all_rules
 
-    argument = str(config.getoption("--sio-target"))
-    folder = None
-    if argument == "built-in":
-        manifest = _target.built_in_manifest()
-    elif argument.endswith(".toml"):
-        path = Path(argument)
-        manifest = _target.read_manifest(path, known_features=frozenset(NEEDS))
-        folder = path.resolve().parent
-    else:
-        _target.check_url(argument)
-        manifest = _target.Manifest(name=argument, url=argument)
+    chosen = choose(str(config.getoption("--sio-target")))
     known: tuple[_known.Expectation, ...] = ()
     if config.getoption("--sio-known") is not None:
         known = _known.read_known(Path(str(config.getoption("--sio-known"))))
+        known = _known.applicable(known, version=chosen.manifest.version)
         _known.check_overlap(known, all_cases())
 
     async def judge(target: _target.Target) -> list[Result]:
@@ -150,6 +142,6 @@ def _run(config: pytest.Config, cases: list[Any]) -> dict[str, Result]:
         )
         return await runner.run(cases)
 
-    with _target.running(manifest, folder=folder) as target:
-        target.built_in = argument == "built-in"
+    with _target.running(chosen.manifest, folder=chosen.folder) as target:
+        target.built_in = chosen.is_built_in
         return {result.case.id: result for result in trio.run(judge, target)}

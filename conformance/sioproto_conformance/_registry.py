@@ -9,21 +9,52 @@ import pkgutil
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from sioproto_conformance._model import Case, Rule, SuiteError
 from sioproto_conformance._rules import all_rules
 
+ORDERS = "/conformance"
+"""The namespace of the contract in which the application does what it is told."""
+
+ORDERED = {
+    "acks": "events of the server that ask for an acknowledgement",
+    "broadcast-acks": "broadcasts that ask for acknowledgements",
+    "bulk": "fetching, moving and disconnecting the sockets that a broadcast would reach",
+    "catch-all": "listeners to all events, also those that have one of their own",
+    "close": "a disconnect by the server that closes the connection too",
+    "disconnecting": "an event for a socket that is about to leave its rooms",
+    "dynamic-namespaces": "namespaces that are made when a client asks for them",
+    "event-middleware": "middleware for the events of a socket",
+    "handshake": "the handshake as the application sees it",
+    "middleware": "middleware for clients that join",
+    "room-log": "events for changes of rooms",
+    "volatile": "events that are dropped rather than kept",
+    "without": "broadcasts that leave out rooms",
+}
+"""What the application of tier 2 says that it has or has not."""
+
 NEEDS = {
     "app": "the Socket.IO application of the contract",
+    "conformance": "the application of the contract that takes orders, tier 2",
     "echo": "the Engine.IO echo of the contract",
+    "eio3": "the Engine.IO echo in revision 3",
     "fast-heartbeat": "a heartbeat that expires within 5 seconds",
+    "jsonp": "polling by scripts",
+    "msgpack": "the Socket.IO application in MessagePack",
     "polling": "the polling transport",
+    "recovery": "the Socket.IO application with connection state recovery",
+    "sio4": "the Socket.IO application in revision 4, on Engine.IO 3",
+    "stop": "a manifest that says how to start and end the server",
     "upgrade": "the upgrade from polling to WebSocket",
     "websocket": "the WebSocket transport",
+    **ORDERED,
 }
 """What a case may need of a target, in words for people."""
 
+# What all cases of a protocol need.
+_SPOKEN = {"eio3": ("eio3",), "sio4": ("sio4",)}
 # Three words at least: <protocol>.<area>.<subject>[.<expected>...], all lower case.
 _ID = re.compile(r"[a-z]+[0-9](\.[a-z0-9]+(-[a-z0-9]+)*){2,}")
 _VARIANT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(,[a-z0-9]+(-[a-z0-9]+)*)*")
@@ -45,8 +76,11 @@ class Registry:
         needs: Collection[str] = (),
         tags: Collection[str] = (),
         variants: Mapping[str, Any] | None = None,
+        also: str | None = None,
     ) -> Callable[[_Function], _Function]:
         """Declare the decorated coroutine function as a case, or as one case per variant.
+
+        ``also`` is another protocol, in which the same is asked under an id that begins with it.
 
         The function takes the bench, and with ``variants`` also the value of the variant, whose
         name becomes part of the id in brackets. Its docstring tells people what is asked.
@@ -67,21 +101,21 @@ class Registry:
                 if need not in NEEDS:
                     raise SuiteError(f"the case {id} needs {need!r}, which nobody knows")
             runs: dict[str, Callable[..., Awaitable[None]]] = {}
-            if variants is None:
-                runs[id] = function
-            else:
-                for name, value in variants.items():
-                    if not _VARIANT.fullmatch(name):
-                        raise SuiteError(f"{name!r} is no name for a variant of {id}")
-                    runs[f"{id}[{name}]"] = _bound(function, value)
+            for name, value in {"": None}.items() if variants is None else variants.items():
+                if variants is not None and not _VARIANT.fullmatch(name):
+                    raise SuiteError(f"{name!r} is no name for a variant of {id}")
+                for base in _ids(id, also):
+                    full_id = base if variants is None else f"{base}[{name}]"
+                    runs[full_id] = function if variants is None else _bound(function, value)
             for full_id, run in runs.items():
                 if full_id in self._cases:
                     raise SuiteError(f"there are two cases called {full_id}")
+                spoken = _SPOKEN.get(full_id.partition(".")[0], ())
                 self._cases[full_id] = Case(
                     id=full_id,
                     summary=summary,
                     covers=tuple(covers),
-                    needs=tuple(needs),
+                    needs=(*needs, *spoken),
                     tags=frozenset(tags),
                     run=run,
                 )
@@ -92,6 +126,10 @@ class Registry:
     def cases(self, rules: Mapping[str, Rule]) -> list[Case]:
         """Return the cases, those that name an unknown rule marked with the problem."""
         return [_examined(case, rules) for case in self._cases.values()]
+
+
+def _ids(id: str, also: str | None) -> list[str]:
+    return [id] if also is None else [id, f"{also}.{id.partition('.')[2]}"]
 
 
 def _bound(function: Callable[..., Awaitable[None]], value: Any) -> Callable[..., Awaitable[None]]:
@@ -120,6 +158,9 @@ def across(*axes: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     return combined
 
 
+EXTENSIONS = "sioproto_conformance.cases"
+"""The group of entry points that name modules with cases of one's own."""
+
 _REGISTRY = Registry()
 case = _REGISTRY.case
 
@@ -132,9 +173,14 @@ def _import_cases() -> None:
     )
     for module in sorted(modules, key=lambda found: found.name):
         importlib.import_module(module.name)
+    for point in sorted(entry_points(group=EXTENSIONS), key=lambda found: found.name):
+        try:
+            point.load()
+        except Exception as error:  # whatever somebody else's module does
+            raise SuiteError(f"the cases of {point.name} ({point.value}): {error!r}") from error
 
 
 def all_cases() -> list[Case]:
-    """Return every case of the suite, sorted by protocol and area, else as declared."""
+    """Return every case, also of extensions, sorted by protocol and area, else as declared."""
     _import_cases()
     return sorted(_REGISTRY.cases(all_rules()), key=lambda found: found.area)

@@ -40,6 +40,8 @@ SERIAL = "serial"
 """The tag of cases that would disturb others, or be disturbed by them."""
 SECURITY = "security"
 """The tag of cases that are run against one's own server only."""
+RISKY = frozenset({SECURITY, "crash", "flood", "limits"})
+"""The tags of cases that a server in use had better be spared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Options:
     slack: float = 1.0
     seed: str = "0"
     include_security: bool = False
+    safe: bool = False
+    """Whether to withhold what is risky, and what tries how much the target can take."""
 
 
 @dataclass
@@ -71,6 +75,8 @@ class Result:
     """Whether silence decided, and may have been due to a busy machine."""
     expectation: str = ""
     """Why this was expected, from the list of known failures."""
+    withheld: bool = False
+    """Whether it was not run lest it should harm somebody else's server."""
 
 
 def default_slack() -> float:
@@ -168,11 +174,14 @@ class Runner:
         self._started(case)
         if case.problem is not None:
             return Result(case, Verdict.ERROR, f"the case is not in order: it {case.problem}")
-        if SECURITY in case.tags and not self._options.include_security:
-            return Result(case, Verdict.SKIP, "withheld: it is run with --include-security only")
+        reason = self._withheld(case)
+        if reason is not None:
+            return Result(case, Verdict.SKIP, f"withheld: {reason}", withheld=True)
         for need in case.needs:
             if need in self._survey.lacking:
-                return Result(case, Verdict.SKIP, f"needs {need}: {self._survey.lacking[need]}")
+                # Whoever declares what is not there is not let off with a skip.
+                verdict = Verdict.FAIL if need in self._survey.claimed else Verdict.SKIP
+                return Result(case, verdict, f"needs {need}: {self._survey.lacking[need]}")
         code = self._exited()
         if code is not None:
             return Result(case, Verdict.INCONCLUSIVE, f"the target had ended with {code} before")
@@ -184,6 +193,14 @@ class Runner:
             ended = f"the target ended with {code} while this case ran"
             result.reason = f"{result.reason}; {ended}" if result.reason else ended
         return result
+
+    def _withheld(self, case: Case) -> str | None:
+        """Return why this target is spared the case, if it is."""
+        if self._options.safe and not RISKY.isdisjoint(case.tags):
+            return "it is not run with --safe"
+        if SECURITY in case.tags and not self._options.include_security:
+            return "it is run with --include-security only"
+        return None
 
     async def _run_on_bench(self, case: Case) -> Result:
         site = self._survey.fast if FAST_HEARTBEAT in case.needs else self._survey.slow

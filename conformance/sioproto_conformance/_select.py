@@ -91,7 +91,7 @@ def _expanded(terms: Iterable[str]) -> list[str]:
 def _known(cases: Iterable[Case]) -> set[str]:
     known: set[str] = set()
     for case in cases:
-        known.update((case.id, case.id.partition("[")[0], case.area, *case.covers))
+        known.update((case.id, case.base, case.area, *case.covers))
     return known
 
 

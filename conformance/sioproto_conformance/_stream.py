@@ -6,8 +6,8 @@ import importlib.metadata
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import IO
 
 import msgspec
 
-from sioproto_conformance._model import Check, Observation, Verdict
+from sioproto_conformance._model import Check, Observation, Rule, Verdict, area_of
 from sioproto_conformance._runner import Result
 from sioproto_conformance.peers.wire import Entry
 
@@ -54,6 +54,23 @@ class Header(_Line, frozen=True, tag="header"):
     """Seconds that a handshake took at rest."""
     lacking: dict[str, str]
     """Features that the target lacks, and how that is known."""
+    argument: str | None = None
+    """What named the target on the command line, ``None`` for the one that comes with the suite."""
+    safe: bool = False
+    """Whether what could harm a server in use was withheld."""
+    include_security: bool = False
+    """Whether the cases tagged ``security`` were run as well."""
+
+
+class RuleLine(_Line, frozen=True, tag="rule"):
+    """A rule that one of the cases covers, as this version of the suite has it."""
+
+    id: str
+    statement: str
+    level: str
+    origin: str
+    broken: Verdict
+    """The verdict of a case that finds it broken."""
 
 
 class CaseLine(_Line, frozen=True, tag="case"):
@@ -74,6 +91,17 @@ class CaseLine(_Line, frozen=True, tag="case"):
     expectation: str
     """Why the list of known failures has it."""
     transcript: tuple[Entry, ...]
+    summary: str = ""
+    """What the case asks."""
+    needs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    withheld: bool = False
+    """Whether it was skipped because it could harm a server that is not one's own."""
+
+    @property
+    def area(self) -> str:
+        """The first two parts of the id."""
+        return area_of(self.id)
 
 
 class Footer(_Line, frozen=True, tag="footer"):
@@ -87,18 +115,49 @@ class Footer(_Line, frozen=True, tag="footer"):
     target_exit: int | None
     """How the process of the target ended, ``None`` if it was running to the end."""
     target_stderr: str
+    withheld: int = 0
+    """How many cases were skipped because they could harm a server that is not one's own."""
 
 
-Line = Header | CaseLine | Footer
+Line = Header | RuleLine | CaseLine | Footer
+
+
+class _AnyLine(msgspec.Struct, frozen=True):
+    kind: str
+
+
+_KINDS = ("header", "rule", "case", "footer")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run, read back."""
+    """A run, read back."""
 
     header: Header
     cases: tuple[CaseLine, ...]
-    footer: Footer
+    footer: Footer | None
+    """``None`` if the run did not come to its end."""
+    rules: Mapping[str, RuleLine] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The target and its version."""
+        return f"{self.header.target} {self.header.target_version}".strip()
+
+    def repeat_command(self, line: CaseLine) -> list[str]:
+        """Return the command that runs this case again."""
+        extra = ["--include-security"] if "security" in line.tags else []
+        return [*repeat_command(self.header), *extra, line.id]
+
+
+def repeat_command(header: Header) -> list[str]:
+    """Return the command that runs the cases named behind it as this run did."""
+    command = ["sio-conformance", "run"]
+    if header.argument is not None:
+        command.append(header.argument)
+    if header.seed != "0":
+        command += ["--seed", header.seed]
+    return command
 
 
 def schema_text() -> str:
@@ -137,6 +196,7 @@ class Writer:
         self._file: IO[bytes] = path.open("wb")
         self._counts: Counter[str] = Counter()
         self._checks = 0
+        self._withheld = 0
 
     def __enter__(self) -> Writer:
         return self
@@ -153,10 +213,17 @@ class Writer:
         """Write the first line."""
         self._write(header)
 
+    def rules(self, rules: Iterable[Rule]) -> None:
+        """Write the rules that the cases cover, so that a report can be read by itself."""
+        for rule in rules:
+            broken = rule.verdict_when_broken
+            self._write(RuleLine(rule.id, rule.statement, rule.level, rule.origin, broken))
+
     def case(self, result: Result, *, round: int = 1) -> None:
         """Write the line of a result."""
         self._counts[result.verdict] += 1
         self._checks += len(result.checks)
+        self._withheld += result.withheld
         self._write(
             CaseLine(
                 id=result.case.id,
@@ -171,6 +238,10 @@ class Writer:
                 round=round,
                 expectation=result.expectation,
                 transcript=tuple(result.transcript),
+                summary=result.case.summary,
+                needs=result.case.needs,
+                tags=tuple(sorted(result.case.tags)),
+                withheld=result.withheld,
             )
         )
 
@@ -180,7 +251,17 @@ class Writer:
         """Write the last line."""
         verdicts = {verdict.value: self._counts[verdict] for verdict in Verdict}
         seconds = round_seconds(duration)
-        self._write(Footer(verdicts, self._checks, seconds, exit_code, target_exit, target_stderr))
+        self._write(
+            Footer(
+                verdicts=verdicts,
+                checks=self._checks,
+                duration=seconds,
+                exit_code=exit_code,
+                target_exit=target_exit,
+                target_stderr=target_stderr,
+                withheld=self._withheld,
+            )
+        )
 
     def _write(self, line: Line) -> None:
         self._file.write(msgspec.json.encode(line) + b"\n")
@@ -192,34 +273,61 @@ def round_seconds(seconds: float) -> float:
     return round(seconds, 6)
 
 
-def read_report(path: Path) -> Report:
-    """Return a run that was written to its end.
+def read_report(path: Path, *, partial: bool = False) -> Report:
+    """Return a run that was written to its end; with ``partial`` also one that was not.
+
+    What a newer version of the suite has added to the format is passed over.
 
     Raises ``StreamError`` if the file is not a report, or if the footer is missing.
     """
     header: Header | None = None
+    rules: dict[str, RuleLine] = {}
     cases: list[CaseLine] = []
     footer: Footer | None = None
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(_lines(path, partial=partial), 1):
+        if footer is not None:
+            raise StreamError(f"{path}, line {number}: out of place")
         try:
+            if msgspec.json.decode(line, type=_AnyLine).kind not in _KINDS:
+                continue
             decoded = msgspec.json.decode(line, type=Line)
         except msgspec.DecodeError as error:
             raise StreamError(f"{path}, line {number}: {error}") from error
-        if (number == 1) != isinstance(decoded, Header) or footer is not None:
+        if (number == 1) != isinstance(decoded, Header):
             raise StreamError(f"{path}, line {number}: out of place")
-        if isinstance(decoded, Header):
-            header = decoded
-        elif isinstance(decoded, CaseLine):
-            cases.append(decoded)
-        else:
-            footer = decoded
-    if header is None or footer is None:
+        match decoded:
+            case Header():
+                header = decoded
+                if header.format != FORMAT:
+                    raise StreamError(f"{path}: format {header.format} is none that is known")
+            case RuleLine():
+                rules[decoded.id] = decoded
+            case CaseLine():
+                cases.append(decoded)
+            case Footer():
+                footer = decoded
+    if header is None:
         raise StreamError(f"{path}: the run was not finished, its footer is missing")
-    return Report(header, tuple(cases), footer)
+    if footer is None and not partial:
+        raise StreamError(f"{path}: the run was not finished, its footer is missing")
+    return Report(header, tuple(cases), footer, rules)
 
 
-def _lines(path: Path) -> Iterable[bytes]:
+def _lines(path: Path, *, partial: bool) -> list[bytes]:
     try:
-        return path.read_bytes().splitlines()
+        data = path.read_bytes()
     except OSError as error:
         raise StreamError(f"{path}: {error}") from error
+    lines = data.split(b"\n")
+    last = lines[-1]
+    # A line that was being written when the run was ended.
+    is_torn = partial and not _is_json(last)
+    return lines[:-1] if is_torn or not last else lines
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return False
+    return True

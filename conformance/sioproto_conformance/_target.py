@@ -9,18 +9,22 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from sioproto_conformance.peers.wire import parse_url
+from sioproto_conformance.peers.wire import Address, parse_url
 
 _STOP_TIMEOUT = 5.0
 _STDERR_SHOWN = 4000
+_CHUNK = 65536
+_LINES_KEPT = 10_000
+_LINE_KEPT = 1000
 
 
 class ManifestError(Exception):
@@ -48,11 +52,27 @@ class Launch(_Strict, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """Seconds until that line has to be there."""
 
 
+class Stop(_Strict, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """How to end the target in order: by a signal to its process group, or by a command.
+
+    The command runs in the folder of the manifest; ``{pid}`` stands for the target's process.
+    """
+
+    signal: str = "SIGTERM"
+    command: tuple[str, ...] = ()
+
+
 class Paths(_Strict, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """Where the two applications of the contract are."""
+    """Where the applications of the contract are."""
 
     engine: str = "/engine.io/"
     socket: str = "/socket.io/"
+    engine_3: str = "/engine.io-3/"
+    """Where the first one also speaks revision 3."""
+    socket_4: str = "/socket.io-4/"
+    """Where the second one also speaks revision 4."""
+    msgpack: str = "/socket.io-msgpack/"
+    recovery: str = "/socket.io-recovery/"
 
 
 class Manifest(_Strict, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -67,6 +87,7 @@ class Manifest(_Strict, frozen=True, forbid_unknown_fields=True, rename="kebab")
     slow_url: str | None = None
     """A second endpoint with the usual long heartbeat, used for all cases but the heartbeat's."""
     launch: Launch | None = None
+    stop: Stop = Stop()
     paths: Paths = Paths()
     features: dict[str, bool] = {}
     """Features that the target is known to have or to lack; the others are found out."""
@@ -86,11 +107,30 @@ class Target:
     slow_url: str | None = None
     process: subprocess.Popen[bytes] | None = None
     built_in: bool = False
+    find: Callable[[str], Address] = parse_url
+    """Finds where a URL leads."""
+    folder: Path | None = None
+    """Where its commands run."""
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES_KEPT))
+    """The last lines that it wrote to standard output after the first."""
     _stderr: IO[bytes] | None = field(default=None, repr=False)
+    _drain: threading.Thread | None = field(default=None, repr=False)
 
     def exit_code(self) -> int | None:
         """Return how the process ended, ``None`` while it runs or if it is not ours."""
         return None if self.process is None else self.process.poll()
+
+    def stop(self) -> int | None:
+        """End the process as the manifest says, or by force; return how it ended.
+
+        Blocks. ``None`` if it is not ours. Again is harmless.
+        """
+        if self.process is None:
+            return None
+        _stop(self.process, self.manifest.stop, self.folder)
+        if self._drain is not None:
+            self._drain.join(_STOP_TIMEOUT)  # its last words may be on their way yet
+        return self.process.returncode
 
     def complaints(self) -> str:
         """Return the end of what the process wrote to standard error."""
@@ -111,6 +151,8 @@ def read_manifest(path: Path, *, known_features: frozenset[str]) -> Manifest:
         raise ManifestError(f"{path}: a target has either a url or a [launch] table")
     if manifest.launch is not None and not manifest.launch.command:
         raise ManifestError(f"{path}: the command is empty")
+    if manifest.stop.signal not in signal.Signals.__members__:
+        raise ManifestError(f"{path}: there is no signal {manifest.stop.signal!r}")
     for feature in manifest.features:
         if feature not in known_features:
             raise ManifestError(f"{path}: no case asks for the feature {feature!r}")
@@ -159,12 +201,12 @@ def running(manifest: Manifest, *, folder: Path | None = None) -> Iterator[Targe
         except OSError as error:
             raise LaunchError(f"{command[0]} cannot be started: {error}") from error
         try:
-            target = Target(manifest, "", process=process, _stderr=stderr)
+            target = Target(manifest, "", process=process, folder=folder, _stderr=stderr)
             ready = _wait_until_ready(target, manifest.launch.ready_timeout)
             target.url, target.slow_url = ready.url, ready.slow_url
             yield target
         finally:
-            _stop(process)
+            _stop(process, manifest.stop, folder)
 
 
 def _wait_until_ready(target: Target, timeout: float) -> _Ready:
@@ -174,9 +216,13 @@ def _wait_until_ready(target: Target, timeout: float) -> _Ready:
     first_lines: queue.Queue[bytes] = queue.Queue()
     # A thread, as reading a pipe with a time limit has no other portable form. It also keeps the
     # pipe empty for as long as the target writes to it.
-    threading.Thread(
-        target=_drain, args=(process.stdout, first_lines), name="target output", daemon=True
-    ).start()
+    target._drain = threading.Thread(
+        target=_drain,
+        args=(process.stdout, first_lines, target.said),
+        name="target output",
+        daemon=True,
+    )
+    target._drain.start()
     try:
         line = first_lines.get(timeout=timeout)
     except queue.Empty:
@@ -196,17 +242,22 @@ def _wait_until_ready(target: Target, timeout: float) -> _Ready:
     return ready
 
 
-def _drain(stdout: IO[bytes], first_lines: queue.Queue[bytes]) -> None:
+def _drain(stdout: IO[bytes], first_lines: queue.Queue[bytes], said: deque[str]) -> None:
     with stdout:
         first_lines.put(stdout.readline())
-        while stdout.read(65536):
-            pass
+        while line := stdout.readline(_CHUNK):
+            said.append(line[:_LINE_KEPT].decode("utf-8", "replace").rstrip("\n"))
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], how: Stop, folder: Path | None) -> None:
     """End the process and whatever it started, orderly if it can."""
+    if how.command and process.poll() is None:
+        command = [part.replace("{pid}", str(process.pid)) for part in how.command]
+        with suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(command, cwd=folder, timeout=_STOP_TIMEOUT, check=False)
+            process.wait(_STOP_TIMEOUT)
     if os.name == "posix":
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        for sign in (signal.Signals[how.signal], signal.SIGKILL):
             try:
                 os.killpg(process.pid, sign)
             except (ProcessLookupError, PermissionError):

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sioproto_conformance._model import Case, Rule, Verdict
 from sioproto_conformance._runner import Result
-from sioproto_conformance.peers.wire import HUNG_UP, Entry
+from sioproto_conformance._text import printable, transcript_lines, wire_summary
 
 _STYLES = {
     Verdict.PASS: "green",
@@ -41,49 +41,8 @@ _UNEXPECTED = (
     Verdict.FAIL,
 )
 _RUNNING_SHOWN = 4
-_ENTRY_WIDTH = 100
-_ENTRIES_SHOWN = 20
 # More than these are looked at one by one, or in the report, not on a screen.
 _DETAILS_SHOWN = 12
-
-
-def printable(data: bytes, *, width: int = _ENTRY_WIDTH) -> str:
-    """Return bytes from the wire so that they cannot do anything to a terminal."""
-    text = data.decode("utf-8", "backslashreplace")
-    shown = "".join(char if char.isprintable() else _escaped(char) for char in text[:width])
-    return shown + ("…" if len(text) > width else "")
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
-
-
-def entry_text(entry: Entry) -> str:
-    """Return one line about something that passed."""
-    arrow = {"out": "→", "in": "←"}[entry.dir] if entry.layer != "note" else "·"
-    data = entry.data
-    if entry.layer == "http":
-        # The headers are the same ones every time; the report has them.
-        head, _, body = data.partition(b"\r\n\r\n")
-        data = head.partition(b"\r\n")[0] + (b" | " + body if body else b"")
-    size = f" ({entry.size} bytes)" if entry.size > len(entry.data) else ""
-    note = f" ({entry.note})" if entry.note and entry.layer != "note" else ""
-    what = entry.note if entry.layer == "note" else printable(data)
-    return f"{entry.t:7.3f} {entry.conn:<14} {arrow} {what}{size}{printable(note.encode())}"
-
-
-def wire_summary(transcript: Sequence[Entry]) -> str:
-    """Return the last bytes that went either way, in one line."""
-    last: dict[str, str] = {}
-    for entry in transcript:
-        if entry.layer != "note" and (entry.data or entry.note):
-            data = entry.data
-            if entry.layer == "http":
-                data = data.partition(b"\r\n\r\n")[2] or data.partition(b"\r\n")[0]
-            last[f"{entry.conn} {entry.dir}"] = printable(data, width=60) or f"({entry.note})"
-    sent = [f"{key.split()[0]} → {data}" for key, data in last.items() if key.endswith("out")]
-    got = [f"{key.split()[0]} ← {data}" for key, data in last.items() if key.endswith("in")]
-    return "  ".join([*sent[-2:], *got[-2:]])
 
 
 class Terminal:
@@ -194,8 +153,7 @@ class Terminal:
                 self._print(f"  got       {check.actual}")
         if result.reason and all(check.ok for check in result.checks):
             self._print(f"  because   {result.reason}")
-        shown = [entry for entry in result.transcript if entry.note != HUNG_UP]
-        for text in _shortened([entry_text(entry) for entry in shown]):
+        for text in transcript_lines(result.transcript):
             self._print(f"  {text}", "dim")
         self._print(f"  repeat    {command}")
 
@@ -205,14 +163,6 @@ class Terminal:
     def _render(self) -> Group:
         running = list(self._running)[:_RUNNING_SHOWN]
         return Group(_area_table(self._counts), self._progress, Text(", ".join(running), "dim"))
-
-
-def _shortened(lines: list[str]) -> list[str]:
-    if len(lines) <= _ENTRIES_SHOWN:
-        return lines
-    half = _ENTRIES_SHOWN // 2
-    left_out = f"        … {len(lines) - 2 * half} more in the report …"
-    return [*lines[:half], left_out, *lines[-half:]]
 
 
 def _area_table(counts: Mapping[str, Counter[Verdict]]) -> Table:

@@ -1,12 +1,26 @@
-"""What rooms and broadcasts mean, written for clarity: the model that programs of them are held to.
+"""What rooms, broadcasts and the lives of sockets mean, written for clarity.
 
-It knows nothing of bytes, of time, or of any library. Order matters: sockets and rooms are listed
-in the order in which they came.
+It is the model that programs of them are held to. It knows nothing of bytes, of time, or of any
+library. Order matters: sockets and rooms are listed in the order in which they came.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Whom = Literal["me", "others", "all"]
+"""The socket itself, everybody in the namespace but the socket, or everybody."""
+
+RESERVED = (
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+)
+"""The names of events that nobody may emit."""
 
 
 @dataclass
@@ -73,3 +87,40 @@ class RoomsModel:
             for socket in dict.fromkeys(chosen)
             if socket != sender and not set(self.rooms[socket]) & set(except_rooms)
         ]
+
+
+@dataclass
+class NamespaceModel:
+    """One namespace: its rooms, what each of its clients receives, and what is told of each."""
+
+    rooms: RoomsModel = field(default_factory=RoomsModel)
+    heard: dict[str, list[list[Any]]] = field(default_factory=dict)
+    """The events that each client receives, in order, each with its name and arguments."""
+    told: dict[str, list[list[Any]]] = field(default_factory=dict)
+    """What the application is told of each socket: ``["connection"]``, ``["disconnecting", rooms]``
+    and ``["disconnect", rooms]``."""
+
+    def connect(self, socket: str) -> None:
+        """A socket is let in."""
+        self.rooms.connect(socket)
+        self.heard[socket] = []
+        self.told[socket] = [["connection"]]
+
+    def audience(self, socket: str, whom: Whom, to: list[str], without: list[str]) -> list[str]:
+        """Whom a socket means, each once."""
+        if whom == "me":
+            return [socket]
+        return self.rooms.recipients(to, without, socket if whom == "others" else None)
+
+    def emit(self, audience: list[str], event: list[Any]) -> bool:
+        """Emit an event, and tell whether that is allowed."""
+        if event[0] in RESERVED:
+            return False
+        for socket in audience:
+            self.heard[socket].append(event)
+        return True
+
+    def disconnect(self, socket: str) -> None:
+        """A socket goes, for whatever reason: its rooms are full when that is told, then empty."""
+        self.told[socket].append(["disconnecting", self.rooms.disconnect(socket)])
+        self.told[socket].append(["disconnect", []])

@@ -237,7 +237,8 @@ class SocketApplication(Application, Audience):
     def _namespace_requested(self, out: NamespaceRequested) -> None:
         if self._parents:
             self.spawn(self._find_parent, out.request)
-        else:
+            return
+        with suppress(ClosedError):  # what came with it has ended the connection
             self.core.deny(out.request)
 
     async def _find_parent(self, request: NamespaceRequest) -> None:

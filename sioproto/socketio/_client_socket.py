@@ -433,15 +433,17 @@ class ClientSocket:
                 self._rejoin_at = now + self._client.config.rejoin_delay
                 self._left_here = True
             return
+        if not self._asked and not self.connected:
+            return
         if not sid:  # as servers of Socket.IO 2 answer (SIO-CLI-04)
+            if not self._asked:
+                return  # it has its id
             error = ConnectionFailed(
                 "the server gives no socket id: it speaks revision 4 of the protocol "
                 f"(Socket.IO 2 or older), and this client speaks revision {dialect.revision}"
             )
             self._asked = False
             self._fail(error, now)
-            return
-        if not self._asked and not self.connected:
             return
         self._asked = False
         self._alarm.clear()

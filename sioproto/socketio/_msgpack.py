@@ -16,6 +16,14 @@ OLDEST = (1, 2, 4)
 """Older releases of the library lose memory, or a lot of time, over malformed input."""
 
 
+MANY = 2_000
+"""So many items of an array are not worth a look before they are made room for.
+
+The library does that when it reads how many there will be. Arrays inside one another that all
+announce as many items as the message has bytes would take thousands of times its size.
+"""
+
+
 class MsgpackParser:
     """Packets in MessagePack, for clients that use ``socket.io-msgpack-parser``.
 
@@ -85,13 +93,7 @@ class MsgpackDecoder:
         if isinstance(message, str):
             raise DecodeError("text, where packets are binary", rule="SIO-MSGP-01")
         try:
-            # The library derives its limits from the size of the message.
-            fields = self._unpackb(
-                message,
-                object_hook=_check_map,
-                ext_hook=_Extensions(message).decode,
-                timestamp=3,
-            )
+            fields = self._unpack(message)
         except (ValueError, OverflowError, RecursionError) as error:
             what = str(error) or type(error).__name__
             raise DecodeError(f"invalid MessagePack: {what}", rule="SIO-MSGP-02") from None
@@ -114,6 +116,24 @@ class MsgpackDecoder:
     def reset(self) -> None:
         """Forget a packet begun: there is never one."""
 
+    def _unpack(self, message: bytes) -> Any:
+        if len(message) > MANY:
+            try:
+                return self._unpack_limited(message, MANY)
+            except ValueError:  # malformed, or there is a longer array
+                _check_counts(message)
+        return self._unpack_limited(message, len(message))
+
+    def _unpack_limited(self, message: bytes, max_array_len: int) -> Any:
+        # The library derives its other limits from the size of the message.
+        return self._unpackb(
+            message,
+            object_hook=_check_map,
+            ext_hook=_Extensions(message).decode,
+            max_array_len=max_array_len,
+            timestamp=3,
+        )
+
 
 def _check_keys(value: Any) -> None:
     """Refuse maps whose keys are no text: the library would write them, but no JavaScript peer
@@ -133,6 +153,28 @@ def _check_map(value: dict[Any, Any]) -> dict[Any, Any]:
         if type(key) is not str:
             raise DecodeError("a key is text", rule="SIO-MSGP-04")
     return value
+
+
+def _check_counts(message: bytes) -> None:
+    """Check that what is left of a message can hold the values that it announces.
+
+    Raises:
+        DecodeError: it cannot.
+    """
+    position, end, missing = 0, len(message), 1
+    while position < end and missing:
+        lead = message[position]
+        position += 1
+        missing -= 1
+        if 0x80 <= lead <= 0x9F:
+            missing += (lead & 15) << (lead < 0x90)  # a map has twice as many
+        elif 0xDC <= lead <= 0xDF:
+            width = 2 << (lead & 1)
+            count = int.from_bytes(message[position : position + width], "big")
+            missing += count << (lead >= 0xDE)
+        position += _following(message, lead, position)
+        if missing > end - position:
+            raise DecodeError("more values announced than there are", rule="SIO-MSGP-02")
 
 
 # Extensions. The official parser's library has a code of its own for three things, and tells them
@@ -211,17 +253,19 @@ def _ambiguous_leads(message: bytes) -> Iterator[int]:
     while position < len(message):
         lead = message[position]
         position += 1
-        following = _FOLLOWING.get(lead, 0)
-        code = position
-        width = _SIZED.get(lead)
-        if width is not None:
-            code += width
-            length = int.from_bytes(message[position:code], "big")
-            is_extension = 0xC7 <= lead <= 0xC9
-            following = width + length + is_extension
-        else:
-            length = following - 1
-            is_extension = 0xD4 <= lead <= 0xD8
-        if is_extension and length in (1, 8) and message[code] == _OWN:
-            yield lead
+        following = _following(message, lead, position)
+        code = position + _SIZED.get(lead, 0)
+        if 0xC7 <= lead <= 0xC9 or 0xD4 <= lead <= 0xD8:
+            length = position + following - code - 1
+            if length in (1, 8) and message[code] == _OWN:
+                yield lead
         position += following
+
+
+def _following(message: bytes, lead: int, position: int) -> int:
+    """How many bytes follow a lead byte that are no value of their own."""
+    width = _SIZED.get(lead)
+    if width is None:
+        return _FOLLOWING.get(lead, 0)
+    length = int.from_bytes(message[position : position + width], "big")
+    return width + length + (0xC7 <= lead <= 0xC9)

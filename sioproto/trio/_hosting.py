@@ -68,6 +68,8 @@ class Hosting:
         task_status: trio.TaskStatus[trio.Nursery],
     ) -> None:
         """The home of all tasks, which no cancellation reaches before they have come to an end."""
+        # Once cancelled, ``started`` would leave the tasks where no cancellation reaches them.
+        await trio.lowlevel.checkpoint_if_cancelled()
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as tasks:
                 self._tasks = tasks

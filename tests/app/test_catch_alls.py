@@ -17,6 +17,7 @@ from tests.app.support import Clock, server
 from tests.trio.support import connect, serving
 
 
+@pytest.mark.covers("SIO-EVT-08", "SIO-ACK-15")
 async def test_incoming_events_are_seen_before_middleware_and_listeners(
     autojump_clock: Clock,
 ) -> None:
@@ -65,6 +66,7 @@ async def test_incoming_events_are_seen_before_middleware_and_listeners(
         ]
 
 
+@pytest.mark.covers("SIO-EVT-10")
 async def test_catch_alls_are_removed_one_by_one_or_altogether(autojump_clock: Clock) -> None:
     """SIO-EVT-10."""
     log: list[str] = []
@@ -105,6 +107,7 @@ async def test_catch_alls_are_removed_one_by_one_or_altogether(autojump_clock: C
                 assert log == ["a", "b"][2 - count :] * (1 + (name == "out"))
 
 
+@pytest.mark.covers("SIO-EVT-10")
 async def test_a_catch_all_that_removes_them_all_does_not_disturb_this_event(
     autojump_clock: Clock,
 ) -> None:
@@ -175,6 +178,7 @@ async def test_arguments_that_fit_no_catch_all_are_the_clients_mistake(
     assert ends == [(DisconnectReason.FORCED_SERVER_CLOSE, RemoteProtocolError)]
 
 
+@pytest.mark.covers("SIO-EVT-09", "SIO-ACK-15")
 async def test_outgoing_events_are_seen_at_once(autojump_clock: Clock) -> None:
     """SIO-EVT-09, SIO-ACK-15."""
     log: list[Any] = []

@@ -59,6 +59,7 @@ async def carry_soon(bus: Bus) -> None:
     bus.carry()
 
 
+@pytest.mark.covers("SIO-BC-19")
 async def test_server_side_events(autojump_clock: Clock) -> None:
     """SIO-BC-19."""
     bus, a, b = two_servers()
@@ -127,6 +128,7 @@ async def test_without_a_cluster(autojump_clock: Clock) -> None:
         assert await io.server_side_request("hello", timeout=5) == []
 
 
+@pytest.mark.covers("SIO-ROOM-05")
 async def test_changes_of_rooms(autojump_clock: Clock) -> None:
     """SIO-ROOM-05."""
     changes: list[tuple[str, ...]] = []
@@ -177,6 +179,7 @@ async def test_who_listens_to_rooms_may_speak(autojump_clock: Clock) -> None:
         io.on_room("create")(late)
 
 
+@pytest.mark.covers("SIO-NSP-07")
 async def test_children_have_what_their_parent_has(autojump_clock: Clock) -> None:
     """SIO-NSP-07."""
     rooms: list[str] = []

@@ -17,6 +17,7 @@ from tests.app.support import Clock, server
 from tests.trio.support import Client, SocketClient, connect, open_polling, serving
 
 
+@pytest.mark.covers("SIO-DISC-03", "SIO-HS-12", "SIO-ROOM-06")
 async def test_rooms_are_full_in_disconnecting_and_empty_in_disconnect(
     autojump_clock: Clock,
 ) -> None:
@@ -77,6 +78,7 @@ async def test_a_disconnecting_handler_that_hangs_is_cut_short(autojump_clock: C
     assert times == [7]
 
 
+@pytest.mark.covers("SIO-DISC-04", "SIO-DISC-05", "SIO-DISC-14", "SIO-DISC-12")
 @pytest.mark.parametrize("close", [True, False])
 async def test_a_server_makes_a_client_leave(close: bool, autojump_clock: Clock) -> None:
     """SIO-DISC-04, SIO-DISC-05, SIO-DISC-14."""
@@ -218,6 +220,7 @@ def test_before_serving_there_is_no_runtime() -> None:
         io.runtime.clock()
 
 
+@pytest.mark.covers("SIO-DISC-05")
 @pytest.mark.parametrize("everybody", [False, True])
 async def test_closing_the_connection_keeps_no_request_waiting(
     everybody: bool, autojump_clock: Clock

@@ -15,6 +15,7 @@ from tests.app.support import Clock, server
 from tests.trio.support import connect, serving
 
 
+@pytest.mark.covers("SIO-EVT-11")
 async def test_middleware_runs_in_order_for_each_event(autojump_clock: Clock) -> None:
     """SIO-EVT-11."""
     log: list[Any] = []
@@ -50,6 +51,7 @@ async def test_middleware_runs_in_order_for_each_event(autojump_clock: Clock) ->
     ]
 
 
+@pytest.mark.covers("SIO-EVT-11")
 async def test_what_middleware_changes_is_what_follows_sees(autojump_clock: Clock) -> None:
     """SIO-EVT-11."""
 
@@ -73,6 +75,7 @@ async def test_what_middleware_changes_is_what_follows_sees(autojump_clock: Cloc
         assert await client.hear() == '31["join","woot","join","woot"]'
 
 
+@pytest.mark.covers("SIO-EVT-12")
 async def test_middleware_refuses_an_event_and_nothing_is_sent(autojump_clock: Clock) -> None:
     """SIO-EVT-12."""
 

@@ -37,6 +37,7 @@ async def test_asking_a_room(autojump_clock: Clock) -> None:
         assert await io.to("nobody").request("q", timeout=5) == []
 
 
+@pytest.mark.covers("SIO-BC-12")
 async def test_some_do_not_answer(autojump_clock: Clock) -> None:
     """SIO-BC-12."""
     io = server()
@@ -74,6 +75,7 @@ async def test_whole_groups(autojump_clock: Clock) -> None:
         assert list(io.of("/").sockets.values()) == sockets[:1]
 
 
+@pytest.mark.covers("SIO-NSP-04", "SIO-NSP-05", "SIO-NSP-10")
 async def test_namespaces_by_pattern_and_by_function(autojump_clock: Clock) -> None:
     """SIO-NSP-04, SIO-NSP-05, SIO-NSP-10."""
     joined: list[str] = []
@@ -139,6 +141,7 @@ async def test_function_that_raises(autojump_clock: Clock) -> None:
         assert [(str(error), socket) for error, socket in errors] == [("/x", None), ("/y", None)]
 
 
+@pytest.mark.covers("SIO-CSR-11", "SIO-MW-11")
 @pytest.mark.parametrize("skip", [True, False])
 async def test_client_that_comes_back(skip: bool, autojump_clock: Clock) -> None:
     """SIO-CSR-11, SIO-MW-11."""
@@ -175,6 +178,7 @@ async def test_client_that_comes_back(skip: bool, autojump_clock: Clock) -> None
         assert asked == ([False] if skip else [False, True])
 
 
+@pytest.mark.covers("SIO-NSP-07", "SIO-NSP-08", "SIO-NSP-15")
 async def test_what_is_added_to_a_parent_later_is_for_later_children(autojump_clock: Clock) -> None:
     """SIO-NSP-07, SIO-NSP-08, SIO-NSP-15."""
     io = server()
@@ -198,6 +202,7 @@ async def test_what_is_added_to_a_parent_later_is_for_later_children(autojump_cl
         assert await client.join("/_0,") == '4/_0,{"message":"Invalid namespace"}'
 
 
+@pytest.mark.covers("SIO-NSP-06", "SIO-NSP-04")
 async def test_a_registered_namespace_comes_first(autojump_clock: Clock) -> None:
     """SIO-NSP-06, SIO-NSP-04: then candidates in the order of their registration."""
     log: list[str] = []
@@ -216,6 +221,7 @@ async def test_a_registered_namespace_comes_first(autojump_clock: Clock) -> None
     assert log == ["by name", "first /dyn-8", "second /dyn-x"]
 
 
+@pytest.mark.covers("SIO-OPT-01")
 async def test_the_standard_path(autojump_clock: Clock) -> None:
     """SIO-OPT-01."""
     async with serving(Server()) as listener:
@@ -225,6 +231,7 @@ async def test_the_standard_path(autojump_clock: Clock) -> None:
         assert (await client.request("GET", f"/engine.io/{query}")).status == 404
 
 
+@pytest.mark.covers("SIO-NSP-12")
 async def test_nothing_stays_of_namespaces_that_were_made_on_request(
     autojump_clock: Clock,
 ) -> None:
@@ -272,6 +279,7 @@ class Storage(LocalAdapter):
         done(None)
 
 
+@pytest.mark.covers("SIO-NSP-12", "SIO-CSR-10")
 async def test_nor_if_they_go_while_a_storage_is_asked(autojump_clock: Clock) -> None:
     """SIO-NSP-12, SIO-CSR-10"""
     io = Server(config=ServerConfig(remove_empty_namespaces=True), adapter=Storage)

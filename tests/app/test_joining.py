@@ -17,9 +17,17 @@ from sioproto._errors import (
 from sioproto.engineio import Request, ServerConfig
 from sioproto.trio import AppConfig, EngineServer, Server, Session, Socket
 from tests.app.support import Clock, server
-from tests.trio.support import Client, SocketClient, connect, serving
+from tests.trio.support import (
+    Client,
+    SocketClient,
+    connect,
+    frame,
+    open_websocket,
+    serving,
+)
 
 
+@pytest.mark.covers("SIO-MW-01", "SIO-MW-04")
 async def test_middleware_runs_in_order_before_the_client_is_let_in(autojump_clock: Clock) -> None:
     """SIO-MW-01, SIO-MW-04."""
     log: list[Any] = []
@@ -42,6 +50,7 @@ async def test_middleware_runs_in_order_before_the_client_is_let_in(autojump_clo
         assert log == ["slow", ("plain", False, []), ("ann", True)]
 
 
+@pytest.mark.covers("SIO-MW-02")
 async def test_middleware_refuses(autojump_clock: Clock) -> None:
     """SIO-MW-02."""
 
@@ -58,6 +67,7 @@ async def test_middleware_refuses(autojump_clock: Clock) -> None:
         assert io.statistics().sockets == 0
 
 
+@pytest.mark.covers("SIO-MW-07")
 async def test_any_other_exception_in_middleware_refuses_too(autojump_clock: Clock) -> None:
     """SIO-MW-07."""
     io = server()
@@ -86,6 +96,7 @@ def pause(seconds: float) -> Callable[[Socket], Awaitable[None]]:
     return middleware
 
 
+@pytest.mark.covers("SIO-MW-06")
 async def test_middleware_has_a_time_limit(autojump_clock: Clock) -> None:
     """SIO-MW-06."""
     io = server(lambda socket: pytest.fail("never connected"), app=AppConfig(middleware_timeout=7))
@@ -140,6 +151,7 @@ async def test_the_standard_time_limit_leaves_time_to_answer(autojump_clock: Clo
         assert trio.current_time() == AppConfig().middleware_timeout
 
 
+@pytest.mark.covers("SIO-CONN-23")
 async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock: Clock) -> None:
     """SIO-CONN-23."""
     io = server(lambda socket: pytest.fail("never connected"))
@@ -165,6 +177,24 @@ async def test_a_client_that_goes_during_middleware_is_forgotten(autojump_clock:
         assert io.statistics().connections == 0
 
 
+@pytest.mark.parametrize("last", ["7", "41{}", "1"])
+async def test_a_client_that_asks_for_a_namespace_and_breaks_the_rules_at_once(
+    last: str, autojump_clock: Clock
+) -> None:
+    """SIO-NSP-02: the namespace is nowhere, and when that is found out the client is gone."""
+    io = server()
+    async with serving(io) as listener:
+        other = await connect(listener)
+        client = Client(listener.connect())
+        await open_websocket(client, "/socket.io/?EIO=4&transport=websocket")
+        frames = ("40/nowhere,", "4" + last if last != "1" else last)
+        await client.send(b"".join(frame(0x81, text.encode()) for text in frames))
+        await trio.testing.wait_all_tasks_blocked()
+        assert io.statistics().connections == 1
+        assert await other.join("/nowhere") == '4/nowhere,{"message":"Invalid namespace"}'
+
+
+@pytest.mark.covers("SIO-MW-09")
 async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clock: Clock) -> None:
     """SIO-MW-09."""
     log: list[str] = []
@@ -183,6 +213,7 @@ async def test_namespaces_have_handlers_and_middleware_of_their_own(autojump_clo
     assert log == ["use /", "/", "use /custom", "/custom"]
 
 
+@pytest.mark.covers("EIO-ERR-07")
 @pytest.mark.parametrize("kind", ["Socket.IO", "Engine.IO"])
 async def test_application_forbids_a_handshake(kind: str, autojump_clock: Clock) -> None:
     """EIO-ERR-07."""
@@ -207,3 +238,17 @@ async def test_application_forbids_a_handshake(kind: str, autojump_clock: Clock)
         answer = await client.request("GET", target)
         assert (answer.status, answer.body) == (403, b'{"code":4,"message":"Forbidden"}')
         assert (await client.request("GET", target, headers="X-Key: secret\r\n")).status == 200
+
+
+async def test_a_client_that_asks_and_fails_at_once_ends_its_own_connection(
+    autojump_clock: Clock,
+) -> None:
+    """SIO-ROB-01: the request is judged when the connection that made it has ended already."""
+    io = server()
+    async with serving(io) as listener:
+        client, other = await connect(listener), await connect(listener)
+        burst = frame(0x81, b"40/nobody,") + frame(0x81, b"4abc")
+        await client.client.send(burst)
+        first, _ = await client.client.frame()
+        assert first == 0x88
+        assert await other.join("/nobody,") == '4/nobody,{"message":"Invalid namespace"}'

@@ -20,6 +20,7 @@ from tests.app.support import Clock, server
 from tests.trio import support as wire
 
 
+@pytest.mark.covers("SIO-ACK-10")
 async def test_a_handler_may_ask_its_own_client(autojump_clock: Clock) -> None:
     """SIO-ACK-10."""
     answers: list[Any] = []

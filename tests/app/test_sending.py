@@ -18,6 +18,7 @@ from tests.app.support import Clock, server
 from tests.trio.support import Client, SocketClient, connect, frame, open_polling, serving
 
 
+@pytest.mark.covers("SIO-NSP-16", "SIO-ROOM-02")
 async def test_rooms_and_broadcasts(autojump_clock: Clock) -> None:
     """SIO-NSP-16, SIO-ROOM-02."""
 
@@ -75,6 +76,7 @@ async def test_rooms_and_broadcasts(autojump_clock: Clock) -> None:
             assert await heard(ann, bob) == [f'2["told","{how}"]'] * count
 
 
+@pytest.mark.covers("SIO-EVT-07")
 async def test_send_emits_messages(autojump_clock: Clock) -> None:
     """SIO-EVT-07."""
 
@@ -130,6 +132,7 @@ async def test_all_that_one_read_causes_leaves_in_one_write(autojump_clock: Cloc
         assert data.count(b'42["echo",') == 16
 
 
+@pytest.mark.covers("SIO-HS-10", "SIO-HS-14")
 async def test_free_attributes_and_data(autojump_clock: Clock) -> None:
     """SIO-HS-10, SIO-HS-14."""
     seen: list[Any] = []

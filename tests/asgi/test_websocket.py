@@ -216,6 +216,7 @@ def test_client_that_has_gone_when_it_is_written_to_costs_nothing(backend: str) 
     run(backend, main)
 
 
+@pytest.mark.covers("EIO-HC-06")
 @BACKENDS
 def test_first_subprotocol_is_chosen(backend: str) -> None:
     """EIO-HC-06"""

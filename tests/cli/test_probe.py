@@ -173,7 +173,7 @@ def test_a_manifest_is_one_for_the_suite(tmp_path: Path) -> None:
     with in_a_thread(application(io)) as url:
         result = invoke("probe", url, "--manifest")
     assert result.exit_code == 0
-    path = tmp_path / "target.toml"
+    path = tmp_path / "sut.toml"
     path.write_text(result.stdout, encoding="utf-8")
     known = frozenset(tomllib.loads(result.stdout)["features"]) & frozenset(NEEDS)
     manifest = read_manifest(path, known_features=known)

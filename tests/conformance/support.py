@@ -13,11 +13,11 @@ from sioproto_conformance.peers.wire import Address
 RULES = {
     rule.id: rule
     for rule in (
-        Rule("T-MUST", "s", "MUST", "text", (4,), "server"),
-        Rule("T-SHOULD", "s", "SHOULD", "text", (4,), "server"),
-        Rule("T-REF", "s", "MUST", "reference", (4,), "server"),
-        Rule("T-RULING", "s", "MUST", "ruling", (4,), "server"),
-        Rule("T-ROBUST", "s", "MUST", "robustness", (4,), "server"),
+        Rule("T-MUST", "s", "MUST", "text", (4,), "server", "doc#place", "wire"),
+        Rule("T-SHOULD", "s", "SHOULD", "text", (4,), "server", "doc#place", "wire"),
+        Rule("T-REF", "s", "MUST", "reference", (4,), "server", "doc#place", "wire"),
+        Rule("T-RULING", "s", "MUST", "ruling", (4,), "server", "doc#place", "wire"),
+        Rule("T-ROBUST", "s", "MUST", "robustness", (4,), "server", "doc#place", "wire"),
     )
 }
 # Nothing listens on the discard port; cases that connect have to bring a server.

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sioproto_conformance import _cli
+from sioproto_conformance import _cli, _cli_run
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._model import Verdict
+from sioproto_conformance._outcome import exit_code
 from sioproto_conformance._registry import all_cases
 from sioproto_conformance._stream import read_report
 from tests.conformance.support import RULES, make_case
@@ -56,12 +57,13 @@ CASES = [
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """Run the command with made-up cases, in a folder of its own."""
-    monkeypatch.setattr(_cli, "all_cases", lambda: CASES)
-    monkeypatch.setattr(_cli, "all_rules", lambda: RULES)
+    for module in (_cli, _cli_run):
+        monkeypatch.setattr(module, "all_cases", lambda: CASES)
+        monkeypatch.setattr(module, "all_rules", lambda: RULES)
     monkeypatch.chdir(tmp_path)
     # The target has to be there, and to be looked at; what it answers is of no account.
     command = [sys.executable, "-m", "sioproto_conformance.zero_pass", "slams"]
-    Path("target.toml").write_text(
+    Path("sut.toml").write_text(
         f'name = "made up"\nversion = "3"\n[launch]\ncommand = {json.dumps(command)}\n', "utf-8"
     )
 
@@ -89,37 +91,43 @@ def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
         (["eio4.nonsense"], 2),
         (["+nonsense"], 2),
         (["--nonsense"], 2),
+        (["eio4.good", "--jobs", "0"], 2),
+        (["eio4.good", "--slack", "0"], 2),
+        (["eio4.good", "--repeat", "0"], 2),
         (["eio4.good", "-limits"], 0),
         (["eio4.good.two", "-limits"], 2),
     ],
 )
 def test_the_exit_code_says_how_it_went(invoke: Invoke, arguments: list[str], code: int) -> None:
-    result = invoke("run", "target.toml", "--plain", *arguments)
+    result = invoke("run", "sut.toml", "--plain", *arguments)
     assert result.exit_code == code, result.output
     report = Path("sio-conformance.jsonl")
     assert report.exists() == (code != 2)
     if code != 2:
-        assert read_report(report).footer.exit_code == code
+        footer = read_report(report).footer
+        assert footer is not None
+        assert footer.exit_code == code
 
 
 def test_what_was_found_is_said_and_written(invoke: Invoke) -> None:
-    result = invoke("run", "target.toml", "--plain", "--out", "my.jsonl", "eio4.good", "eio4.bad")
+    result = invoke("run", "sut.toml", "--plain", "--out", "my.jsonl", "eio4.good", "eio4.bad")
     lines = result.output.splitlines()
     assert "FAIL   eio4.bad.fails  T-MUST: expected this; that" in lines
-    assert "  repeat    sio-conformance run target.toml eio4.bad.fails" in lines
+    assert "  repeat    sio-conformance run sut.toml eio4.bad.fails" in lines
     assert lines[-2].startswith("made up 3: 4 cases, 4 checks, ")
     assert lines[-2].endswith(" s: not conformant")
     assert lines[-1] == "report: my.jsonl"
     report = read_report(Path("my.jsonl"))
     assert (report.header.target, report.header.target_version) == ("made up", "3")
     assert report.header.cases == len(report.cases) == 4
+    assert report.footer is not None
     assert report.footer.verdicts["pass"] == 2
     assert report.footer.target_exit is None
 
 
 def test_a_known_failure_is_foreseen_until_it_passes(invoke: Invoke) -> None:
     entry = '[[expect]]\ncases = ["{}"]\nis = "fail"\nreason = "it is known"\n'
-    run = ("run", "target.toml", "--plain", "-k", "known.toml")
+    run = ("run", "sut.toml", "--plain", "-k", "known.toml")
     Path("known.toml").write_text(entry.format("eio4.bad.fails"), "utf-8")
     result = invoke(*run, "eio4.bad.fails", "eio4.good")
     assert result.exit_code == 0, result.output
@@ -136,6 +144,45 @@ def test_a_known_failure_is_foreseen_until_it_passes(invoke: Invoke) -> None:
     assert invoke(*run, "eio4.good").exit_code == 2
 
 
+def test_a_known_failure_may_be_one_of_some_versions(invoke: Invoke) -> None:
+    entry = '[[expect]]\ncases = ["eio4.bad.fails"]\nis = "fail"\nreason = "r"\nversions = "{}"\n'
+    run = ("run", "sut.toml", "--plain", "-k", "known.toml", "eio4.bad.fails", "eio4.good")
+    for versions, code in (("<4", 0), (">=4", 1), ("four", 2)):
+        Path("known.toml").write_text(entry.format(versions), "utf-8")
+        result = invoke(*run)
+        assert result.exit_code == code, result.output
+
+
+def test_a_server_in_use_can_be_spared(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = [*CASES[:2], make_case("eio4.good.attack", tags=("security",))]
+    monkeypatch.setattr(_cli_run, "all_cases", lambda: cases)
+    for options, spared in (
+        ([], {"eio4.good.attack"}),
+        (["--include-security"], set()),
+        (["--safe"], {"eio4.good.attack", "eio4.good.two"}),
+        (["--safe", "--include-security"], {"eio4.good.attack", "eio4.good.two"}),
+    ):
+        assert invoke("run", "sut.toml", "--plain", *options).exit_code == 0
+        report = read_report(Path("sio-conformance.jsonl"))
+        withheld = {line.id for line in report.cases if line.withheld}
+        assert withheld == spared
+        assert {line.id for line in report.cases if line.verdict is Verdict.SKIP} == spared
+        assert report.footer is not None
+        assert report.footer.withheld == len(spared)
+
+
+def test_the_header_says_how_it_was_run(invoke: Invoke) -> None:
+    options = ["--jobs", "3", "--seed", "x y", "--slack", "1.5", "--repeat", "2", "--safe"]
+    assert invoke("run", "sut.toml", "--plain", *options, "eio4.good.one").exit_code == 0
+    report = read_report(Path("sio-conformance.jsonl"))
+    header = report.header
+    assert (header.jobs, header.seed, header.slack, header.repeat) == (3, "x y", 1.5, 2)
+    assert (header.argument, header.safe, header.include_security) == ("sut.toml", True, False)
+    assert len(report.cases) == 2
+    command = report.repeat_command(report.cases[0])
+    assert command[1:] == ["run", "sut.toml", "--seed", "x y", "eio4.good.one"]
+
+
 def test_what_changes_from_round_to_round_is_told(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,8 +191,8 @@ def test_what_changes_from_round_to_round_is_told(
     async def wavers(t: Bench) -> None:
         t.check(next(verdicts), "this", "that")
 
-    monkeypatch.setattr(_cli, "all_cases", lambda: [make_case("eio4.a.wavers", run=wavers)])
-    result = invoke("run", "target.toml", "--plain", "--repeat", "3")
+    monkeypatch.setattr(_cli_run, "all_cases", lambda: [make_case("eio4.a.wavers", run=wavers)])
+    result = invoke("run", "sut.toml", "--plain", "--repeat", "3")
     assert result.exit_code == 1
     assert "not the same every time: eio4.a.wavers: pass 2, fail 1" in result.output
     report = read_report(Path("sio-conformance.jsonl"))
@@ -225,6 +272,6 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
     help = CliRunner().invoke(_cli.main, ["--help"]).output
     for code in ("0 conformant", "1 not conformant", "2 wrong usage", "3 the target"):
         assert code in help
-    assert _cli.exit_code(set(), stale=False, strict=False, allow_inconclusive=True) == 4
+    assert exit_code(set(), stale=False, strict=False, allow_inconclusive=True) == 4
     verdicts = {Verdict.XPASS, Verdict.INCONCLUSIVE}
-    assert _cli.exit_code(verdicts, stale=False, strict=False, allow_inconclusive=False) == 5
+    assert exit_code(verdicts, stale=False, strict=False, allow_inconclusive=False) == 5

@@ -9,6 +9,7 @@ import pytest
 from sioproto_conformance._known import (
     Expectation,
     KnownError,
+    applicable,
     apply_known,
     check_overlap,
     read_known,
@@ -97,3 +98,45 @@ def test_a_file_that_is_wrong_is_refused(tmp_path: Path, text: str, message: str
     path.write_text(text, "utf-8")
     with pytest.raises(KnownError, match=message):
         read_known(path)
+
+
+@pytest.mark.parametrize(
+    ("versions", "version", "holds"),
+    [
+        ("", "5.1", True),
+        ("", "", True),
+        (">=5.1", "5.1", True),
+        (">=5.1", "5.1.0", True),
+        (">=5.1", "5.0.9", False),
+        (">=5.1", "v5.10", True),
+        (">=5.1", "5.1.0-beta.2", False),
+        (">=5.1.0-beta.2", "5.1.0-beta.10", True),
+        (">=5.1.0-beta.2", "5.1.0rc1", True),
+        (">=5.1, <6", "5.9.9", True),
+        (">=5.1,<6", "6.0", False),
+        ("==5", "5.0.0+build7", True),
+        ("!=5", "5.0.1", True),
+        (">5", "5.0", False),
+        ("<=5", "5", True),
+    ],
+)
+def test_an_entry_may_be_about_some_versions(versions: str, version: str, holds: bool) -> None:
+    known = [Expectation(("a.*",), "r", "fail", versions=versions)]
+    assert applicable(known, version=version) == (tuple(known) if holds else ())
+
+
+@pytest.mark.parametrize(
+    ("versions", "version", "message"),
+    [
+        (">=5", "", "not known"),
+        (">=5", "main", "no version"),
+        ("5", "5", "no range"),
+        (">=5,", "5", "no range"),
+        ("~=5", "5", "no range"),
+    ],
+)
+def test_versions_that_cannot_be_compared_are_an_error(
+    versions: str, version: str, message: str
+) -> None:
+    with pytest.raises(KnownError, match=message):
+        applicable([Expectation(("a.*",), "r", "fail", versions=versions)], version=version)

@@ -24,7 +24,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("origin", "level"), BROKEN)
 def test_a_broken_rule_weighs_as_much_as_its_origin(origin: str, level: str) -> None:
-    rule = Rule("R", "s", level, origin, (4,), "server")  # type: ignore[arg-type]  # parametrised
+    rule = Rule("R", "s", level, origin, (4,), "server", "doc#place", "wire")  # type: ignore[arg-type]  # parametrised
     assert rule.verdict_when_broken is BROKEN[origin, level]
     assert rule.guards_robustness is (origin in ("robustness", "security"))
 

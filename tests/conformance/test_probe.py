@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
+from sioproto_conformance import _tier2
+from sioproto_conformance._fixture import Settings
 from sioproto_conformance._probe import Survey, survey
+from sioproto_conformance._registry import ORDERED
 from sioproto_conformance._target import Manifest, Target
+from sioproto_conformance.broken._trial import Server
 from tests.conformance.scripted import OPEN, Answer, Request, Script, never, scripted
+
+URLS = ("memory:fast", "memory:slow")
+DIALECTS = {
+    "eio3": "there is no Engine.IO 3 at /engine.io-3/ or /engine.io/",
+    "sio4": "there is no Engine.IO 3 at /socket.io-4/ or /socket.io/",
+    "jsonp": "there is no JSONP at /engine.io-3/ or /engine.io/",
+    "msgpack": "there is no MessagePack at /socket.io-msgpack/",
+    "recovery": "there is no private id at /socket.io-recovery/",
+}
+"""What a server lacks that speaks nothing but the newest revisions."""
 
 
 def serving(*paths: str, open: str = OPEN, replies: tuple[str, ...] = ()) -> Script:
@@ -39,11 +54,18 @@ async def test_a_server_without_the_contract_lacks_its_applications() -> None:
     found = await _survey(serving("/socket.io/"))
     assert found.shakes_hands
     assert found.slow.engine_path is None
-    assert found.lacking == {
+    websocket = found.lacking["websocket"]
+    assert websocket.startswith("a handshake over it fails: ")
+    assert found.lacking == DIALECTS | {
         "echo": "there is no Engine.IO at /engine.io/",
         "app": "the Socket.IO application is not the contract's",
+        "conformance": "there is no /conformance: expected a packet; nothing came within 0.2 s",
         "fast-heartbeat": "the heartbeat takes 45 s to expire",
+        "stop": "the manifest does not say how the server is started",
+        "websocket": websocket,
+        "upgrade": "it takes both transports",
     }
+    assert found.claimed == frozenset()
     assert found.slow.lacking == found.lacking
 
 
@@ -52,7 +74,7 @@ async def test_one_sign_of_the_application_is_enough(reply: str) -> None:
     found = await _survey(
         serving("/engine.io/", "/socket.io/", replies=('40{"sid":"x"}', f"{reply}"))
     )
-    assert list(found.lacking) == ["fast-heartbeat"]
+    assert not {"app", "echo"} & found.lacking.keys()
     assert found.slow.has_app
 
 
@@ -66,17 +88,61 @@ async def test_a_fast_heartbeat_is_recognised() -> None:
 async def test_of_a_server_that_does_not_shake_hands_nothing_is_known() -> None:
     found = await _survey(serving())
     assert not found.shakes_hands
-    assert found.lacking == {}
+    assert list(found.lacking) == ["stop"]
     assert (found.slow.engine_path, found.slow.socket_path) == ("/engine.io/", "/socket.io/")
 
 
-async def test_the_manifest_is_believed() -> None:
-    features = {"websocket": False, "app": True, "echo": True}
-    manifest = Manifest(name="t", url="http://h:1", features=features)
+async def test_what_the_manifest_denies_is_not_used() -> None:
+    manifest = Manifest(name="t", url="http://h:1", features={"websocket": False, "polling": False})
     found = await _survey(serving("/socket.io/"), manifest)
     assert found.lacking["websocket"] == "the manifest says so"
     assert found.lacking["upgrade"] == "it takes both transports"
-    assert "app" not in found.lacking
+    assert found.lacking["polling"] == "the manifest says so, though it is there"
+    assert found.claimed == frozenset()
+
+
+async def test_what_the_manifest_declares_and_the_server_does_not_show_is_claimed() -> None:
+    features = {"echo": True, "app": True, "websocket": True, "polling": True}
+    manifest = Manifest(name="t", url="http://h:1", features=features)
+    found = await _survey(serving("/socket.io/"), manifest)
+    assert found.claimed == {"echo", "app", "websocket"}
+    why = "the manifest says that it is there, but there is no Engine.IO at /engine.io/"
+    assert found.lacking["echo"] == why
+
+
+def _survey_of_ours(**features: bool) -> Survey:
+    """What is found out about our own server, with what a manifest declares."""
+
+    async def look() -> Survey:
+        server = Server(Settings())
+        target = Target(Manifest(name="t", url="x", features=features), *URLS, find=server.find)
+        async with server.serving():
+            return await survey(target)
+
+    return trio.run(look, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_an_application_that_takes_orders_says_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(_survey_of_ours().lacking) == ["stop"]
+    monkeypatch.setattr(_tier2, "FEATURES", {"acks", "bulk"})
+    found = _survey_of_ours(acks=True, without=True)
+    assert found.lacking["volatile"] == "/conformance says so"
+    assert set(ORDERED) - found.lacking.keys() == {"acks", "bulk"}
+    assert "conformance" not in found.lacking
+    assert found.claimed == {"without"}
+
+
+def test_an_application_that_says_yes_to_everything_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Yes(set[str]):
+        def __contains__(self, name: object) -> bool:
+            return True
+
+    monkeypatch.setattr(_tier2, "FEATURES", Yes())
+    found = _survey_of_ours()
+    assert "says that it has telepathy" in found.lacking["conformance"]
+    assert found.claimed == {"conformance"}
 
 
 async def test_the_slow_endpoint_is_used_beside_the_fast_one() -> None:

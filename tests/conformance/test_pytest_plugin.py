@@ -50,7 +50,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *filter(None, sys.path)]))
     command = [sys.executable, "-m", "sioproto_conformance.zero_pass", "slams"]
     manifest = f'name = "made up"\n[launch]\ncommand = {json.dumps(command)}\n'
-    (pytester.path / "target.toml").write_text(manifest, "utf-8")
+    (pytester.path / "sut.toml").write_text(manifest, "utf-8")
     pytester.makeconftest(CASES)
     installed = any(point.name == NAME for point in entry_points(group="pytest11"))
     plugin = [] if installed else ["-p", f"{NAME}._pytest_plugin"]
@@ -62,7 +62,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_each_case_is_an_item_with_its_verdict(run: Run) -> None:
-    result = run("--sio-target", "target.toml", "-v")
+    result = run("--sio-target", "sut.toml", "-v")
     result.assert_outcomes(passed=2, failed=2, skipped=1)
     result.stdout.fnmatch_lines_random(
         [
@@ -77,11 +77,11 @@ def test_each_case_is_an_item_with_its_verdict(run: Run) -> None:
 
 
 def test_cases_can_be_chosen_both_ways(run: Run) -> None:
-    result = run("--sio-target", "target.toml", "--sio-select", "eio4.a.passes")
+    result = run("--sio-target", "sut.toml", "--sio-select", "eio4.a.passes")
     result.assert_outcomes(passed=1)
-    result = run("--sio-target", "target.toml", "-k", "skips or passes")
+    result = run("--sio-target", "sut.toml", "-k", "skips or passes")
     result.assert_outcomes(passed=1, skipped=1, deselected=3)
-    result = run("--sio-target", "target.toml", "--sio-select", "nonsense")
+    result = run("--sio-target", "sut.toml", "--sio-select", "nonsense")
     result.stderr.fnmatch_lines(["*'nonsense' selects nothing*"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
@@ -89,7 +89,7 @@ def test_cases_can_be_chosen_both_ways(run: Run) -> None:
 def test_known_failures_are_expected(run: Run, pytester: pytest.Pytester) -> None:
     known = '[[expect]]\ncases = ["{}"]\nis = "fail"\nreason = "known"\n'
     (pytester.path / "known.toml").write_text(known.format("eio4.a.fails"), "utf-8")
-    arguments = ("--sio-target", "target.toml", "--sio-known", "known.toml")
+    arguments = ("--sio-target", "sut.toml", "--sio-known", "known.toml")
     run(*arguments, "--sio-select", "eio4.a.fails").assert_outcomes(xfailed=1)
     (pytester.path / "known.toml").write_text(known.format("eio4.a.passes"), "utf-8")
     result = run(*arguments, "--sio-select", "eio4.a.passes")

@@ -18,6 +18,8 @@ level = "MUST"
 origin = "text"
 revisions = [4]
 role = "server"
+source = "doc#place"
+testable = "wire"
 """
 
 
@@ -61,6 +63,6 @@ def test_a_rule_is_one_sentence_that_ends() -> None:
 
 
 def test_data_that_nobody_has_is_a_bug() -> None:
-    assert data_path("rules").is_dir()
+    assert data_path("spec_notes").is_dir()
     with pytest.raises(KeyError):
         data_path("secrets")

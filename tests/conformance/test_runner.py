@@ -14,7 +14,15 @@ import trio.testing
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._model import Case, Verdict
 from sioproto_conformance._probe import Survey
-from sioproto_conformance._runner import Options, Punctuality, Result, Runner, answer_timeout
+from sioproto_conformance._registry import all_cases
+from sioproto_conformance._runner import (
+    RISKY,
+    Options,
+    Punctuality,
+    Result,
+    Runner,
+    answer_timeout,
+)
 from sioproto_conformance.peers.wire import Gone, Impossible, NoAnswer
 from tests.conformance.support import RULES, SITE, make_case, make_survey, passes
 
@@ -155,6 +163,18 @@ async def test_what_the_target_lacks_is_skipped_with_the_reason() -> None:
     )
     assert (needing.verdict, needing.reason) == (Verdict.SKIP, "needs echo: there is none")
     assert other.verdict is Verdict.PASS
+
+
+async def test_what_is_claimed_and_not_there_fails() -> None:
+    survey = make_survey(lacking={"echo": "there is none", "app": "neither is this"})
+    survey = dataclasses.replace(survey, claimed=frozenset({"echo"}))
+    claimed, lacking = await _run(
+        make_case("eio4.a.b", needs=("echo",)),
+        make_case("eio4.a.c", needs=("app",)),
+        survey=survey,
+    )
+    assert (claimed.verdict, claimed.reason) == (Verdict.FAIL, "needs echo: there is none")
+    assert lacking.verdict is Verdict.SKIP
 
 
 async def test_security_is_withheld_unless_asked_for() -> None:
@@ -339,3 +359,32 @@ async def test_cases_with_a_fast_heartbeat_wait_for_the_others() -> None:
         make_case("eio4.a.other", run=run),
     )
     assert order[::2] == ["eio4.a.other", "eio4.b.timed", "eio4.c.serial"]
+
+
+def test_what_could_harm_a_server_in_use_is_tagged() -> None:
+    """``--safe`` goes by tags, and so the areas that are about taking a lot have to have one."""
+    risky = [case for case in all_cases() if case.area.endswith((".limits", ".robustness"))]
+    assert risky
+    assert [case.id for case in risky if RISKY.isdisjoint(case.tags)] == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "options", "spared"),
+    [
+        ("security", Options(), True),
+        ("security", Options(include_security=True), False),
+        ("security", Options(include_security=True, safe=True), True),
+        ("crash", Options(), False),
+        ("crash", Options(safe=True), True),
+        ("flood", Options(safe=True), True),
+        ("limits", Options(safe=True), True),
+        ("close", Options(safe=True), False),
+    ],
+)
+async def test_a_target_is_spared_what_it_is_to_be_spared(
+    tag: str, options: Options, spared: bool
+) -> None:
+    case = make_case(tags=(tag,))
+    (result,) = await Runner(make_survey(), RULES, options, lambda result: None).run([case])
+    assert (result.verdict is Verdict.SKIP) == result.withheld == spared
+    assert result.reason.startswith("withheld: ") == spared

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from sioproto_conformance._target import (
     Launch,
     LaunchError,
     Manifest,
     ManifestError,
+    Stop,
     read_manifest,
     running,
 )
@@ -28,7 +30,7 @@ def _python(code: str, *, ready_timeout: float = 10.0) -> Manifest:
 
 
 def test_a_manifest_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "target.toml"
+    path = tmp_path / "sut.toml"
     path.write_text(
         'name = "n"\nversion = "1"\nissues = "https://example.org"\n'
         '[launch]\ncommand = ["node", "x.js"]\nready-timeout = 3.5\n'
@@ -52,11 +54,12 @@ def test_a_manifest_is_read(tmp_path: Path) -> None:
         ('name = "n"\nurl = "ftp://h:1"\n', "not a URL like"),
         ('name = "n"\nurl = "http://h:1/path"\n', "more than a server"),
         ('name = "n"\nurl = "http://h:1"\n[features]\nluck = true\n', "feature 'luck'"),
-        ('name = "n', "target.toml"),
+        ('name = "n"\nurl = "http://h:1"\n[stop]\nsignal = "SIGLUCK"\n', "signal 'SIGLUCK'"),
+        ('name = "n', "sut.toml"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "target.toml"
+    path = tmp_path / "sut.toml"
     path.write_text(text, "utf-8")
     with pytest.raises(ManifestError, match=message):
         read_manifest(path, known_features=FEATURES)
@@ -75,6 +78,29 @@ def test_a_target_runs_while_it_is_needed(tmp_path: Path) -> None:
         while "in its folder" not in target.complaints():
             assert time.monotonic() < deadline
     assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are a POSIX matter")
+def test_a_target_is_ended_by_the_signal_of_its_manifest(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "signal.signal(signal.SIGINT, lambda *args: (print('[1, 2]', flush=True), sys.exit(7))); "
+    )
+    manifest = replace_struct(_python(code + READY + "time.sleep(60)"), stop=Stop(signal="SIGINT"))
+    with running(manifest, folder=tmp_path) as target:
+        assert target.stop() == 7
+        assert list(target.said) == ["[1, 2]"]
+        assert target.stop() == 7
+
+
+def test_a_target_is_ended_by_the_command_of_its_manifest(tmp_path: Path) -> None:
+    code = READY + "import os; [time.sleep(0.01) for _ in iter(lambda: os.path.exists('end'), 1)]"
+    command = ("sh", "-c", "echo {pid} > end")
+    manifest = replace_struct(_python(code), stop=Stop(command=command))
+    with running(manifest, folder=tmp_path) as target:
+        assert target.process is not None
+        assert target.stop() == 0
+        assert (tmp_path / "end").read_text("utf-8") == f"{target.process.pid}\n"
 
 
 def test_whatever_a_target_prints_does_not_block_it(tmp_path: Path) -> None:

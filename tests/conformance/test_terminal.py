@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sioproto_conformance._model import Check, Verdict
-from sioproto_conformance._terminal import Terminal, entry_text, printable, wire_summary
+from sioproto_conformance._terminal import Terminal
+from sioproto_conformance._text import entry_text, printable, wire_summary
 from sioproto_conformance.peers.wire import Entry
 from tests.conformance.support import RULES, make_result
 

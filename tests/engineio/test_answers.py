@@ -73,6 +73,7 @@ def test_attributes_of_the_cookie(fields: dict[str, Any], expected: str) -> None
     assert cookie(CookieConfig(**fields), "S") == expected
 
 
+@pytest.mark.covers("EIO-SEC-13")
 def test_a_session_id_cannot_add_to_the_cookie() -> None:
     """EIO-SEC-13"""
     assert cookie(CookieConfig(path=None, same_site=None), 'a;b=c "é') == (
@@ -80,6 +81,7 @@ def test_a_session_id_cannot_add_to_the_cookie() -> None:
     )
 
 
+@pytest.mark.covers("EIO-SEC-13")
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -140,6 +142,7 @@ def ours(answer: Any) -> list[tuple[str, str]]:
     return [(name, value) for name, value in answer.headers if name.startswith("x-")]
 
 
+@pytest.mark.covers("EIO-HDR-04", "EIO-HDR-05")
 def test_headers_are_added_to_every_answer_that_is_no_error() -> None:
     """EIO-HDR-04, EIO-HDR-05"""
     hook = Hook()
@@ -169,6 +172,7 @@ def test_headers_are_added_to_every_answer_that_is_no_error() -> None:
     ]
 
 
+@pytest.mark.covers("EIO-HDR-08")
 def test_a_cookie_that_is_added_stands_beside_the_cookie_of_the_session() -> None:
     """EIO-HDR-08"""
     d = hooked(lambda request, opens: [("Set-Cookie", "my=1")], cookie=CookieConfig())
@@ -184,6 +188,7 @@ def _raising(request: Request, opens: bool) -> list[tuple[str, str]]:
     raise LookupError("nothing there")
 
 
+@pytest.mark.covers("EIO-HDR-04")
 @pytest.mark.parametrize(
     "hook",
     [
@@ -217,6 +222,7 @@ def test_a_function_that_fails_costs_its_headers_and_nothing_else(hook: Any) -> 
 # The initial packet
 
 
+@pytest.mark.covers("EIO-HS-10")
 @pytest.mark.parametrize(
     ("packet", "text", "frame"),
     [("hi", "4hi", "4hi"), ("", "4", "4"), (b"\x01", "bAQ==", b"\x01")],

@@ -30,6 +30,7 @@ def data_of(events: list[Event]) -> list[str | bytes]:
     return [event.data for event in events if isinstance(event, MessageReceived)]
 
 
+@pytest.mark.covers("EIO-CLI-01", "EIO-CLI-07")
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 def test_messages_arrive_in_order_on_every_transport(transports: tuple[str, ...]) -> None:
     """EIO-CLI-01, EIO-CLI-07: what is sent before the session is open follows the handshake."""
@@ -51,6 +52,7 @@ def test_messages_arrive_in_order_on_every_transport(transports: tuple[str, ...]
     assert data_of(joined.events) == ["hello", b"\x01"]
 
 
+@pytest.mark.covers("EIO-UPC-01", "EIO-UPC-04")
 def test_upgrade_loses_nothing_and_keeps_order() -> None:
     """EIO-UPC-01 to EIO-UPC-04: both sides send all the time."""
     client, server, joined = joined_engines()
@@ -70,6 +72,7 @@ def test_upgrade_loses_nothing_and_keeps_order() -> None:
     assert client.statistics().websockets == 1
 
 
+@pytest.mark.covers("EIO-HB-02", "EIO-HB-04")
 def test_session_lives_by_heartbeats() -> None:
     """EIO-HB-02, EIO-HB-04."""
     for transports in TRANSPORTS:
@@ -81,6 +84,7 @@ def test_session_lives_by_heartbeats() -> None:
         assert server.statistics().sessions == 1
 
 
+@pytest.mark.covers("EIO-CL-10")
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 def test_close_delivers_first_and_tells_the_server(transports: tuple[str, ...]) -> None:
     """EIO-CL-10."""
@@ -106,6 +110,7 @@ def test_close_delivers_first_and_tells_the_server(transports: tuple[str, ...]) 
     assert client.next_deadline() is None
 
 
+@pytest.mark.covers("EIO-CL-11")
 def test_close_while_opening_leaves_no_session_behind() -> None:
     """EIO-CL-11: the handshake that is in flight opens a session, which is told good-bye."""
     client, server, joined = joined_engines()
@@ -136,6 +141,7 @@ def test_a_new_session_may_open_while_the_old_one_says_good_bye() -> None:
     assert server.statistics().sessions == 1
 
 
+@pytest.mark.covers("EIO-CL-13")
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 def test_server_closes(transports: tuple[str, ...]) -> None:
     """EIO-CL-13: no further request, and no POST."""
@@ -168,6 +174,7 @@ def test_lost_connection(transports: tuple[str, ...]) -> None:
     assert client.statistics().leaving == 0
 
 
+@pytest.mark.covers("EIO-CLI-13")
 def test_nobody_there() -> None:
     client, _, joined = joined_engines(try_all_transports=True)
     joined.offline = True
@@ -181,6 +188,7 @@ def test_nobody_there() -> None:
     assert len(joined.events_of(OpenFailed)) == 2
 
 
+@pytest.mark.covers("EIO-UPC-07")
 def test_websocket_that_is_blocked_leaves_the_session_on_polling() -> None:
     """EIO-UPC-07."""
     client, server, joined = joined_engines()
@@ -196,6 +204,7 @@ def test_websocket_that_is_blocked_leaves_the_session_on_polling() -> None:
     assert data_of(joined.server_events) == ["me too"]
 
 
+@pytest.mark.covers("EIO-UPC-09", "EIO-UPC-03")
 def test_candidate_that_dies_after_the_answer_to_its_probe() -> None:
     """EIO-UPC-09: the reference never polls again."""
     client, server, joined = joined_engines(server={"noop_interval": 5.0})
@@ -215,6 +224,7 @@ def test_candidate_that_dies_after_the_answer_to_its_probe() -> None:
     assert data_of(joined.events) == ["fetched", "fetched again"]
 
 
+@pytest.mark.covers("EIO-CLI-14")
 def test_remembered_upgrade() -> None:
     """EIO-CLI-14: the next session begins on WebSocket, and falls back if that fails."""
     client, _, joined = joined_engines(remember_upgrade=True)
@@ -233,6 +243,7 @@ def test_remembered_upgrade() -> None:
     assert [opened.transport for opened in joined.events_of(Opened)][2:] == ["polling"]
 
 
+@pytest.mark.covers("EIO-CLI-06")
 def test_post_bodies_stay_below_the_limit_of_the_server() -> None:
     """EIO-CLI-06: separators, base64 and UTF-8 are counted; a packet that is too large goes."""
     client, _, joined = joined_engines(server={"max_payload": 100}, transports=("polling",))
@@ -249,6 +260,7 @@ def test_post_bodies_stay_below_the_limit_of_the_server() -> None:
     assert data_of(joined.server_events) == sent
 
 
+@pytest.mark.covers("EIO-CLI-03")
 def test_one_post_at_a_time() -> None:
     """EIO-CLI-03: what is sent meanwhile is merged into the next one."""
     client, _, joined = joined_engines(transports=("polling",))
@@ -263,6 +275,7 @@ def test_one_post_at_a_time() -> None:
     assert posts == [b"40", b"41\x1e42\x1e43\x1e44"]
 
 
+@pytest.mark.covers("EIO-CLI-02", "EIO-CLI-05")
 def test_requests() -> None:
     """EIO-CLI-02, EIO-CLI-05: what the user adds cannot replace what the protocol says."""
     client, _, joined = joined_engines(

@@ -81,6 +81,7 @@ def end_of(joined: Joined) -> tuple[CloseReason, Exception | None]:
 # Opening
 
 
+@pytest.mark.covers("EIO-CLI-04", "EIO-CLI-09")
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
@@ -123,6 +124,7 @@ def test_answers_that_open_no_session(status: int, body: bytes, words: str) -> N
     assert client.next_deadline() is None
 
 
+@pytest.mark.covers("EIO-CLI-10")
 def test_message_before_the_open_packet() -> None:
     """EIO-CLI-10."""
     client, joined = scripted()
@@ -155,6 +157,7 @@ def test_refused_websocket_names_the_words_of_the_server() -> None:
     assert "HTTP status 400: Unsupported protocol version" in str(failed.error)
 
 
+@pytest.mark.covers("EIO-CLI-09")
 def test_handshake_without_limit_is_fine() -> None:
     """EIO-CLI-09."""
     client, joined = scripted()
@@ -171,6 +174,7 @@ def test_handshake_without_limit_is_fine() -> None:
 # Upgrade
 
 
+@pytest.mark.covers("EIO-UPC-03", "EIO-UPC-04", "EIO-HB-02")
 def test_switch_waits_for_poll_and_post() -> None:
     """EIO-UPC-03, EIO-UPC-04, EIO-HB-02: what the last poll brings is handled; order holds."""
     client, joined = opened()
@@ -196,6 +200,7 @@ def test_switch_waits_for_poll_and_post() -> None:
     assert joined.events_of(SessionUpgraded)
 
 
+@pytest.mark.covers("EIO-UPC-09")
 def test_candidate_that_dies_while_only_the_post_is_awaited() -> None:
     """EIO-UPC-09: nothing else would ever start the next poll."""
     client, joined = opened()
@@ -216,6 +221,7 @@ def test_candidate_that_dies_while_only_the_post_is_awaited() -> None:
     assert data_of(joined.events) == ["a"]
 
 
+@pytest.mark.covers("EIO-UPC-10")
 def test_what_comes_before_the_switch_is_kept() -> None:
     """EIO-UPC-10: the reference loses it."""
     _, joined, poll, ws = upgrading()
@@ -245,6 +251,7 @@ def test_too_much_before_the_switch() -> None:
     assert client.sid is None
 
 
+@pytest.mark.covers("EIO-UPC-08")
 @pytest.mark.parametrize("frame", ["3", "6", "4x", "", "x", b"3probe"])
 def test_wrong_answer_to_the_probe(frame: str | bytes) -> None:
     """EIO-UPC-08: the candidate is closed, where the reference leaves it open."""
@@ -262,6 +269,7 @@ def test_wrong_answer_to_the_probe(frame: str | bytes) -> None:
     assert len(joined.requests) == 3  # polling goes on
 
 
+@pytest.mark.covers("EIO-UPC-13")
 def test_poll_that_never_ends_ends_the_upgrade() -> None:
     """EIO-UPC-13: and not the session."""
     client, joined = scripted(upgrade_timeout=0.1)
@@ -282,6 +290,7 @@ def test_poll_that_never_ends_ends_the_upgrade() -> None:
     assert joined.requests[-1].body == b"4a"
 
 
+@pytest.mark.covers("EIO-UPC-11")
 def test_poll_that_fails_during_the_upgrade() -> None:
     """EIO-UPC-11."""
     client, joined, poll, ws = upgrading()
@@ -293,6 +302,7 @@ def test_poll_that_fails_during_the_upgrade() -> None:
     assert client.next_deadline() is None
 
 
+@pytest.mark.covers("EIO-UPC-05")
 def test_only_what_both_sides_want_is_probed() -> None:
     """EIO-UPC-05."""
     for config in ({"upgrade": False}, {"transports": ("polling",)}):
@@ -303,6 +313,7 @@ def test_only_what_both_sides_want_is_probed() -> None:
 # Heartbeat
 
 
+@pytest.mark.covers("EIO-HB-04", "EIO-HB-06")
 @pytest.mark.parametrize("noise", [b"4m", b"6"])
 def test_only_pings_are_signs_of_life(noise: bytes) -> None:
     """EIO-HB-04, EIO-HB-06: the server is told, as far as possible."""
@@ -314,6 +325,7 @@ def test_only_pings_are_signs_of_life(noise: bytes) -> None:
     assert joined.requests[-1].body == b"1"
 
 
+@pytest.mark.covers("EIO-HB-02")
 def test_pong_overtakes_what_waits_and_repeats_nothing() -> None:
     """EIO-HB-02: one for each ping, without its data."""
     client, joined, ws = on_websocket()
@@ -326,6 +338,7 @@ def test_pong_overtakes_what_waits_and_repeats_nothing() -> None:
     assert [payload for _, payload in joined.sent] == ["4large", "3", "3", "4waits"]
 
 
+@pytest.mark.covers("EIO-HB-04")
 def test_heartbeat_of_a_server_that_is_not_read() -> None:
     """EIO-HB-04: a ping may be waiting unread, for a while."""
     client, joined = opened(upgrade=False, stall_timeout=5.0)
@@ -347,6 +360,7 @@ def test_heartbeat_of_a_server_that_is_not_read() -> None:
 # What servers should not do
 
 
+@pytest.mark.covers("EIO-CLI-12", "EIO-CL-12")
 @pytest.mark.parametrize("body", [b"7", b"", b"4a\x1e", b"bA==="])
 def test_packets_before_a_bad_one_are_delivered(body: bytes) -> None:
     """EIO-CLI-12, EIO-CL-12."""
@@ -360,6 +374,7 @@ def test_packets_before_a_bad_one_are_delivered(body: bytes) -> None:
     assert [out.body for out in joined.requests[2:]] == [b"1"]
 
 
+@pytest.mark.covers("EIO-CLI-12")
 def test_packets_without_meaning_are_ignored() -> None:
     """EIO-CLI-12: but not a close packet, which the reference ignores on WebSocket."""
     client, joined, ws = on_websocket()
@@ -373,6 +388,7 @@ def test_packets_without_meaning_are_ignored() -> None:
     assert client.statistics().websockets == 0
 
 
+@pytest.mark.covers("EIO-CLI-11")
 def test_second_open_packet() -> None:
     """EIO-CLI-11."""
     client, joined, ws = on_websocket()
@@ -382,6 +398,7 @@ def test_second_open_packet() -> None:
     assert client.sid is None
 
 
+@pytest.mark.covers("EIO-CLI-04")
 @pytest.mark.parametrize("status", [201, 204, 301, 400, 500])
 def test_status_that_is_not_200(status: int) -> None:
     """EIO-CLI-04."""
@@ -447,6 +464,7 @@ def test_facts_about_what_was_given_up_are_ignored() -> None:
 # Cookies
 
 
+@pytest.mark.covers("EIO-CLI-15")
 def test_cookies_are_sent_back() -> None:
     """EIO-CLI-15: in polls, POSTs and the request for the WebSocket, beside the user's own."""
     client, joined = scripted(headers=(("cookie", "mine=1"),))

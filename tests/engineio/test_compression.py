@@ -125,6 +125,7 @@ def test_a_poll_that_waits_remembers_what_its_client_accepts() -> None:
     assert gzip.decompress(d.answers[x].body) == b"4" + b"x" * 5000
 
 
+@pytest.mark.covers("EIO-HC-02")
 def test_compression_can_be_off_for_a_message() -> None:
     """EIO-HC-02"""
     core, d = engine_driver()
@@ -139,6 +140,7 @@ def test_compression_can_be_off_for_a_message() -> None:
     assert encoding_of(polled(d)) == "gzip"
 
 
+@pytest.mark.covers("EIO-HC-02")
 def test_compression_can_be_off_altogether() -> None:
     """EIO-HC-02"""
     core, d = engine_driver(http_compression=None)
@@ -147,6 +149,7 @@ def test_compression_can_be_off_altogether() -> None:
     assert encoding_of(polled(d)) is None
 
 
+@pytest.mark.covers("EIO-HC-02", "EIO-HC-03")
 def test_without_a_threshold_all_is_compressed_that_asks_for_it() -> None:
     """EIO-HC-02, EIO-HC-03"""
     core, d = engine_driver(http_compression=HttpCompressionConfig(threshold=0))

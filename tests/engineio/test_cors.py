@@ -109,6 +109,7 @@ def test_preflight_mirrors_nothing_but_names() -> None:
         assert "allow-headers" not in cors(answer), wanted
 
 
+@pytest.mark.covers("EIO-CORS-03b")
 @pytest.mark.parametrize(
     "rule",
     [
@@ -215,6 +216,7 @@ def test_blanks_in_what_a_preflight_asks_for_cost_no_more_than_other_bytes() -> 
     assert time.process_time() - began < 2
 
 
+@pytest.mark.covers("EIO-ERR-11")
 @pytest.mark.parametrize("origin", ["http://a\x7fb", "http://a\nb", " x", "x ", "http://€"])
 def test_an_origin_that_could_not_be_mirrored_is_a_bad_request(origin: str) -> None:
     """EIO-ERR-11"""
@@ -223,6 +225,7 @@ def test_an_origin_that_could_not_be_mirrored_is_a_bad_request(origin: str) -> N
     assert all(value != origin for _, value in answer.headers)
 
 
+@pytest.mark.covers("EIO-ERR-11")
 def test_bytes_beyond_ascii_in_an_origin_are_served() -> None:
     """EIO-ERR-11"""
     answer = ask(driver(origin=lambda origin: True), origin="http://\xe9")

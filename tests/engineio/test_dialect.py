@@ -28,6 +28,7 @@ def post_octets(driver: Driver, sid: str, body: bytes, label: str = "") -> int:
 # Which revision
 
 
+@pytest.mark.covers("EIO-HS-03")
 def test_handshake_by_polling() -> None:
     """EIO-HS-03."""
     _, driver = v3_driver()
@@ -138,6 +139,7 @@ def test_both_revisions_at_once() -> None:
     assert driver.frames[sids[4][1]][1:] == ["4€", b"\1\2"]
 
 
+@pytest.mark.covers("EIO-HS-10", "EIO-P3-10")
 @pytest.mark.parametrize(
     ("initial", "tail"), [("hi", b"3:4hi"), (b"\1", b"\x01\x02\xff\x04\1")], ids=["text", "binary"]
 )
@@ -154,6 +156,7 @@ def test_initial_packet(initial: str | bytes, tail: bytes) -> None:
 # Payloads and frames
 
 
+@pytest.mark.covers("EIO-P3-10")
 def test_answer_is_bytes_only_where_it_has_to_be() -> None:
     """EIO-P3-10, EIO-HDR-01: and says which it is."""
     core, driver = v3_driver()
@@ -176,6 +179,7 @@ def test_answer_is_bytes_only_where_it_has_to_be() -> None:
     assert driver.answers[driver.poll(limited)].body == b"6:b4AQID"
 
 
+@pytest.mark.covers("EIO-P3-11")
 @pytest.mark.parametrize(
     "label", ["application/octet-stream", "Application/Octet-Stream; charset=x"]
 )
@@ -191,6 +195,7 @@ def test_label_decides_how_a_post_is_read(label: str) -> None:
     assert end(driver).reason is CloseReason.PARSE_ERROR
 
 
+@pytest.mark.covers("EIO-P3-05")
 @pytest.mark.parametrize("body", ["", "abc", "5:4abc", "2:4a1:62", "1:7"])
 def test_undecodable_payload_ends_the_session(body: str) -> None:
     """EIO-P3-05."""
@@ -203,6 +208,7 @@ def test_undecodable_payload_ends_the_session(body: str) -> None:
     assert gone(driver, sid)
 
 
+@pytest.mark.covers("EIO-P3-14")
 def test_close_packet_ends_the_payload() -> None:
     """EIO-P3-14."""
     _, driver = v3_driver()
@@ -214,6 +220,7 @@ def test_close_packet_ends_the_payload() -> None:
     assert end(driver).reason is CloseReason.TRANSPORT_CLOSE
 
 
+@pytest.mark.covers("EIO-PKT-05", "EIO-PKT-05b")
 def test_frames() -> None:
     """EIO-PKT-05, EIO-PKT-05b, EIO-PKT-08."""
     _, driver = v3_driver()
@@ -250,6 +257,7 @@ def test_each_transport_tells_for_itself_whether_it_takes_binary() -> None:
 # Heartbeat: the client pings
 
 
+@pytest.mark.covers("EIO-HB-21", "EIO-HB-22", "EIO-UPS-08c")
 @pytest.mark.parametrize("ping", ["2", "2abc", "2probe", b"\2", "b2AQID"])
 def test_ping_is_answered_without_its_data(ping: str | bytes) -> None:
     """EIO-HB-21, EIO-HB-22, EIO-UPS-08c."""
@@ -258,6 +266,7 @@ def test_ping_is_answered_without_its_data(ping: str | bytes) -> None:
     assert driver.frame(w, ping) == ["3"]
 
 
+@pytest.mark.covers("EIO-HB-21")
 def test_ping_by_polling() -> None:
     """EIO-HB-21."""
     _, driver = v3_driver()
@@ -267,6 +276,7 @@ def test_ping_by_polling() -> None:
     assert driver.answers[poll].body == b"1:3"
 
 
+@pytest.mark.covers("EIO-HB-24")
 def test_server_never_pings() -> None:
     """EIO-HB-24."""
     _, driver = v3_driver()
@@ -277,6 +287,7 @@ def test_server_never_pings() -> None:
     assert driver.events_of(SessionClosed) == []
 
 
+@pytest.mark.covers("EIO-HB-23")
 @pytest.mark.parametrize("sign", ["2", "4m", "6", "5"])
 def test_whoever_sends_is_alive(sign: str) -> None:
     """EIO-HB-23, and the ruling life-in-revision-3."""
@@ -291,6 +302,7 @@ def test_whoever_sends_is_alive(sign: str) -> None:
     assert end(driver).reason is CloseReason.PING_TIMEOUT
 
 
+@pytest.mark.covers("EIO-HB-23")
 @pytest.mark.parametrize("how", ["polling", "websocket"])
 def test_silent_client_is_closed(how: str) -> None:
     """EIO-HB-23."""
@@ -319,6 +331,7 @@ def test_what_is_ignored_is_no_sign_of_life() -> None:
     assert end(driver).reason is CloseReason.PING_TIMEOUT
 
 
+@pytest.mark.covers("EIO-PKT-15")
 def test_pong_from_the_client_is_the_wrong_way_round() -> None:
     """EIO-PKT-15."""
     _, driver = v3_driver()
@@ -405,6 +418,7 @@ def test_poll_pending_at_the_switch_is_ended() -> None:
     assert driver.events_of(SessionClosed) == []
 
 
+@pytest.mark.covers("EIO-UPS-19")
 @pytest.mark.parametrize("ping_first", [False, True])
 def test_silence_over_an_upgrade_is_still_noticed(ping_first: bool) -> None:
     """EIO-UPS-19."""
@@ -420,6 +434,7 @@ def test_silence_over_an_upgrade_is_still_noticed(ping_first: bool) -> None:
     assert driver.close_codes == {w: None}
 
 
+@pytest.mark.covers("EIO-UPS-19")
 def test_deadline_of_polling_goes_on_over_a_switch_without_a_word() -> None:
     """EIO-UPS-19: the upgrade packet alone is no sign of life, nor the end of the deadline."""
     _, driver = v3_driver()

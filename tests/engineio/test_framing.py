@@ -26,6 +26,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *ends], [*ends, len(data)], strict=True)]
 
 
+@pytest.mark.covers("EIO-WT-01")
 @pytest.mark.parametrize(
     ("frame", "head"),
     [
@@ -48,6 +49,7 @@ def test_bytes_on_the_wire(frame: str | bytes, head: str) -> None:
     assert frames_of(FrameDecoder(1_000_000), bytes.fromhex(head) + payload) == [frame]
 
 
+@pytest.mark.covers("EIO-WT-02")
 @given(st.lists(contents, max_size=6), st.lists(st.integers(0, 5_000), max_size=12))
 def test_where_the_stream_is_cut_does_not_matter(
     frames: list[str | bytes], places: list[int]
@@ -78,12 +80,14 @@ def test_any_stream_decodes_or_is_refused_wherever_it_is_cut(
     assert outcome(*cut(stream, places)) == outcome(stream)
 
 
+@pytest.mark.covers("EIO-WT-02")
 @pytest.mark.parametrize("wire", ["7e0006", "7f0000000000000006"])
 def test_lengths_need_not_be_short(wire: str) -> None:
     """EIO-WT-02."""
     assert frames_of(FrameDecoder(10), bytes.fromhex(wire) + b"4hello") == ["4hello"]
 
 
+@pytest.mark.covers("EIO-WT-03")
 @pytest.mark.parametrize("wire", ["00", "80", "7e0000", "ff0000000000000000"])
 def test_empty_frames(wire: str) -> None:
     """EIO-WT-03, in both directions."""
@@ -94,6 +98,7 @@ def test_empty_frames(wire: str) -> None:
             encode_frame(frame)
 
 
+@pytest.mark.covers("EIO-WT-03")
 @pytest.mark.parametrize("wire", ["0b", "8b", "7e000b", "7f000000000000000b"])
 def test_a_limit_is_seen_in_the_head(wire: str) -> None:
     """EIO-WT-03: before any of the content is there."""
@@ -105,6 +110,7 @@ def test_a_limit_is_seen_in_the_head(wire: str) -> None:
     assert frames_of(FrameDecoder(10), good) == ["x" * 10]
 
 
+@pytest.mark.covers("EIO-WT-03")
 @pytest.mark.parametrize("wire", ["7f0020000000000000", "ffffffffffffffffff"])
 def test_impossible_lengths(wire: str) -> None:
     """EIO-WT-03, whatever the limit."""

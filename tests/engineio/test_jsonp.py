@@ -19,6 +19,7 @@ PREFIX, SUFFIX = "___eio[7](", ");"
 text = st.text(st.characters(codec="utf-8"))
 
 
+@pytest.mark.covers("EIO-JP-02")
 @given(text)
 def test_script_calls_with_the_payload(payload: str) -> None:
     """EIO-JP-02."""
@@ -48,6 +49,7 @@ def test_callback_is_digits(parameter: str, callback: str | None) -> None:
     assert callback_of(parameter) == callback
 
 
+@pytest.mark.covers("EIO-JP-03", "EIO-JP-04")
 @pytest.mark.parametrize(
     ("body", "payload"),
     [
@@ -108,6 +110,7 @@ def unwrapped(script: str, revision: int) -> list[str]:
     return packets
 
 
+@pytest.mark.covers("EIO-JP-01", "EIO-JP-05", "EIO-QP-09")
 @pytest.mark.parametrize("revision", [3, 4])
 def test_session_by_jsonp(revision: int) -> None:
     """EIO-JP-01, EIO-JP-05, EIO-QP-09."""
@@ -128,6 +131,7 @@ def test_session_by_jsonp(revision: int) -> None:
     assert end(driver).reason is CloseReason.PARSE_ERROR
 
 
+@pytest.mark.covers("EIO-JP-05")
 def test_binary_is_base64_even_if_the_client_did_not_ask() -> None:
     """EIO-JP-05."""
     core, driver = engine_driver(allow_eio3=True, jsonp=True)
@@ -161,3 +165,16 @@ def test_switched_off_it_is_refused_in_revision_3_and_means_nothing_in_revision_
     x = driver.http(request("EIO=3&transport=polling&j=1"))
     assert json.loads(driver.answers[x].body)["message"] == "Bad request: JSONP is off"
     assert answer_to(driver, "EIO=4&transport=polling&j=1").startswith('0{"sid"')
+
+
+@pytest.mark.covers("EIO-HS-14")
+@pytest.mark.parametrize("query", ["transport=polling", "transport=polling&j=0"])
+def test_older_clients_may_poll_in_two_ways(query: str) -> None:
+    """EIO-HS-14: and on a WebSocket."""
+    _, driver = engine_driver(allow_eio3=True, jsonp=True)
+    driver.revision = 3
+    answer = driver.answers[driver.http(request(f"EIO=3&{query}"))]
+    assert answer.status == 200
+    assert "sid" in answer.body.decode()
+    w, _ = driver.open_websocket()
+    assert driver.frame(w, "2") == ["3"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sioproto.engineio import Message
 
 
@@ -23,6 +25,7 @@ def test_binary_has_three_forms_each_built_once() -> None:
     assert message.frame is not message.text_frame
 
 
+@pytest.mark.covers("EIO-PKT-05", "EIO-PKT-07")
 def test_revision_3_has_binary_forms_of_its_own_each_built_once() -> None:
     message = Message(b"\x01\x02\x03")
     assert message.frame_v3.payload == b"\x04\x01\x02\x03"  # EIO-PKT-05

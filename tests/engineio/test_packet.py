@@ -79,6 +79,7 @@ def test_text_is_the_same_in_revision_3(packet: Packet) -> None:
     assert decode_packet_v3(encode_packet(packet)) == packet
 
 
+@pytest.mark.covers("EIO-PKT-05", "EIO-PKT-07")
 @given(st.sampled_from(PacketType), st.binary())
 def test_binary_of_revision_3_has_a_type(kind: PacketType, data: bytes) -> None:
     packet = Packet(kind, data)
@@ -86,6 +87,7 @@ def test_binary_of_revision_3_has_a_type(kind: PacketType, data: bytes) -> None:
     assert decode_packet_v3(f"b{int(kind)}{b64encode(data).decode()}") == packet  # EIO-PKT-07
 
 
+@pytest.mark.covers("EIO-PKT-05b")
 @pytest.mark.parametrize("frame", [b"", b"\x07", b"\x09\x01", b"4a", b"\xff", "b", "b9AQID", "b!!"])
 def test_binary_of_revision_3_without_a_known_type_is_ignored(frame: str | bytes) -> None:
     assert decode_packet_v3(frame) is None  # EIO-PKT-05b

@@ -83,6 +83,7 @@ def test_bytes_of_a_payload_of_bytes(items: list[str | bytes], body: str) -> Non
     assert data_of(decode_binary_payload_v3(bytes.fromhex(body))) == (items, None)
 
 
+@pytest.mark.covers("EIO-P3-05", "EIO-P3-06")
 @pytest.mark.parametrize(
     ("body", "good"),
     [
@@ -119,6 +120,7 @@ def test_payload_of_text_that_is_none(body: str, good: list[str]) -> None:
     assert error is not None
 
 
+@pytest.mark.covers("EIO-P3-12")
 @pytest.mark.parametrize(
     ("body", "good"),
     [
@@ -144,6 +146,7 @@ def test_payload_of_bytes_that_is_none(body: str, good: list[str]) -> None:
     assert error is not None
 
 
+@pytest.mark.covers("EIO-P3-04", "EIO-P3-06", "EIO-P3-12", "EIO-P3-13")
 @pytest.mark.parametrize(
     ("decode", "body", "items"),
     [

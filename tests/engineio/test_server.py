@@ -90,6 +90,7 @@ def test_upgrades_are_refused_before_the_101(query: str, code: int) -> None:
     assert dict(answer.headers)["content-type"] == "text/html"
 
 
+@pytest.mark.covers("EIO-ERR-07", "EIO-UPS-17")
 @pytest.mark.parametrize("message", ["Forbidden", "come back tomorrow"])
 def test_application_may_forbid_a_handshake(message: str) -> None:
     asked: list[str] = []
@@ -111,9 +112,11 @@ def test_application_may_forbid_a_handshake(message: str) -> None:
     assert len(asked) == 3
     driver.http(request("EIO=4&transport=polling&key=1"))
     assert driver.post("E1", "4a").body == b"ok"
+    driver.upgrade("E1")
     assert len(asked) == 4, "not asked for what belongs to a session"
 
 
+@pytest.mark.covers("EIO-ERR-07")
 def test_a_broken_function_lets_nobody_in_and_is_told_of() -> None:
     """EIO-ERR-07: no machine raises because of a peer, and what it asks cannot say so."""
     broken = RuntimeError("a bug")
@@ -185,6 +188,7 @@ def test_websocket_handshake() -> None:
     assert json.loads(frame.payload[1:])["upgrades"] == []
 
 
+@pytest.mark.covers("EIO-ERR-23")
 @pytest.mark.parametrize(
     ("transports", "polling", "websocket"),
     [(("polling",), True, False), (("websocket",), False, True)],
@@ -236,6 +240,7 @@ def test_octet_stream_is_read_as_the_text_it_is() -> None:
     assert driver.answers[driver.http(head, b"bAQID")].body == b"ok"
 
 
+@pytest.mark.covers("EIO-PATH-02")
 def test_serves_by_prefix() -> None:
     """EIO-PATH-02."""
     core: EngineServer[str] = EngineServer(ServerConfig(path="/a/"), new_sid=counter("E"))
@@ -316,6 +321,7 @@ def test_send_to_a_session_that_has_gone() -> None:
     assert driver.drain() == []
 
 
+@pytest.mark.covers("EIO-PKT-10")
 @pytest.mark.parametrize("data", ["\ud800", 7, None, bytearray(b"x")])
 def test_what_cannot_be_sent_changes_nothing(data: object) -> None:
     core, driver = engine_driver()

@@ -238,6 +238,7 @@ def test_harmless_packets(frame: str) -> None:
     assert received(driver) == ["still here"]
 
 
+@pytest.mark.covers("SIO-DISC-13")
 def test_close_packet_on_websocket_closes() -> None:
     """SIO-DISC-13."""
     _, driver = engine_driver()
@@ -364,6 +365,7 @@ def test_late_driver_still_gives_the_peer_its_time() -> None:
 # Close
 
 
+@pytest.mark.covers("EIO-CL-03", "EIO-CL-04", "EIO-CL-08")
 def test_close_delivers_what_is_buffered_by_poll() -> None:
     """EIO-CL-03, EIO-CL-04, EIO-CL-08."""
     core, driver = engine_driver()
@@ -381,6 +383,7 @@ def test_close_delivers_what_is_buffered_by_poll() -> None:
     assert gone(driver, sid)
 
 
+@pytest.mark.covers("EIO-CL-02")
 def test_close_answers_a_pending_poll() -> None:
     """EIO-CL-02."""
     core, driver = engine_driver()
@@ -415,6 +418,7 @@ def test_messages_are_told_before_an_error() -> None:
     assert gone(driver, sid)
 
 
+@pytest.mark.covers("EIO-CL-14", "EIO-CL-05")
 def test_close_gives_up_on_a_client_that_does_not_poll() -> None:
     """EIO-CL-14, EIO-CL-05."""
     core, driver = engine_driver()
@@ -426,6 +430,7 @@ def test_close_gives_up_on_a_client_that_does_not_poll() -> None:
     assert end(driver).reason is CloseReason.FORCED_CLOSE
 
 
+@pytest.mark.covers("EIO-CL-06")
 def test_close_with_discard_loses_the_buffer() -> None:
     """EIO-CL-06."""
     core, driver = engine_driver()
@@ -437,6 +442,7 @@ def test_close_with_discard_loses_the_buffer() -> None:
     assert gone(driver, sid)
 
 
+@pytest.mark.covers("EIO-CL-07")
 @pytest.mark.parametrize("in_flight", [False, True])
 def test_close_delivers_what_is_buffered_by_websocket(in_flight: bool) -> None:
     """EIO-CL-07."""

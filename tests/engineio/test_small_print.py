@@ -15,6 +15,7 @@ from sioproto.engineio import (
     Message,
     MessageReceived,
     SessionClosed,
+    SessionOpened,
 )
 from tests.engineio.test_session import end, gone, received
 from tests.harness import Driver, engine_driver, request
@@ -38,6 +39,7 @@ def packed(revision: int, *packets: str) -> str:
 # Headers
 
 
+@pytest.mark.covers("EIO-HDR-02")
 @pytest.mark.parametrize("revision", [3, 4])
 def test_headers_of_the_answer_to_a_post(revision: int) -> None:
     """EIO-HDR-02: what follows from the body is the driver's to add."""
@@ -47,6 +49,7 @@ def test_headers_of_the_answer_to_a_post(revision: int) -> None:
     assert answer.headers == (("content-type", "text/html"), ("cache-control", "no-store"))
 
 
+@pytest.mark.covers("EIO-HDR-03")
 @pytest.mark.parametrize(
     ("agent", "told"),
     [
@@ -77,6 +80,7 @@ def test_old_browsers_are_told_not_to_filter(agent: str | None, told: list[str])
 # Polls
 
 
+@pytest.mark.covers("EIO-POLL-01")
 def test_a_poll_stays_open_until_the_next_ping() -> None:
     """EIO-POLL-01"""
     _, driver = engine_driver(ping_interval=100_000)
@@ -87,6 +91,7 @@ def test_a_poll_stays_open_until_the_next_ping() -> None:
     assert driver.answers[poll].body == b"2"
 
 
+@pytest.mark.covers("EIO-POLL-01")
 def test_a_poll_of_a_client_that_pings_itself_stays_open() -> None:
     """EIO-POLL-01: there, nothing but a message ends it."""
     core, driver = driver_of(3)
@@ -101,6 +106,7 @@ def test_a_poll_of_a_client_that_pings_itself_stays_open() -> None:
     assert driver.answers[poll].body == b"8:4at last"
 
 
+@pytest.mark.covers("EIO-POLL-10b")
 def test_the_limit_of_a_post_counts_the_bytes_that_were_sent() -> None:
     """EIO-POLL-10, EIO-POLL-10b: also those that are no UTF-8."""
     _, driver = engine_driver(max_payload=100)
@@ -112,6 +118,7 @@ def test_the_limit_of_a_post_counts_the_bytes_that_were_sent() -> None:
     assert received(driver) == ["\ufffd" * 99]
 
 
+@pytest.mark.covers("EIO-POLL-17")
 @pytest.mark.parametrize("revision", [3, 4])
 def test_a_session_that_is_closing_takes_posts_and_drops_them(revision: int) -> None:
     """EIO-POLL-17"""
@@ -237,6 +244,7 @@ def test_an_answer_to_what_stands_before_the_end_comes_too_late(last: str, body:
 # The heartbeat of revision 3
 
 
+@pytest.mark.covers("EIO-HB-21", "EIO-HB-24")
 @pytest.mark.parametrize("transport", ["polling", "websocket", "upgraded"])
 def test_a_client_that_pings_is_not_pinged(transport: str) -> None:
     """EIO-HB-21, EIO-HB-24: on no transport, and not after an upgrade."""
@@ -279,6 +287,7 @@ def labelled(driver: Driver, sid: str, body: bytes) -> int:
     return driver.answers[driver.http(head, body)].status
 
 
+@pytest.mark.covers("EIO-P3-15")
 def test_a_client_that_takes_no_binary_may_send_some() -> None:
     """EIO-P3-15: only what it gets is base64."""
     core, driver = driver_of(3)
@@ -289,6 +298,7 @@ def test_a_client_that_takes_no_binary_may_send_some() -> None:
     assert driver.poll_now(sid) == "6:b4AQID"
 
 
+@pytest.mark.covers("EIO-P3-04", "EIO-P3-12")
 def test_a_payload_without_packets_is_taken() -> None:
     """EIO-P3-04, EIO-P3-12: in both forms."""
     _, driver = driver_of(3)
@@ -300,6 +310,7 @@ def test_a_payload_without_packets_is_taken() -> None:
     assert received(driver) == []
 
 
+@pytest.mark.covers("EIO-P3-11")
 @pytest.mark.parametrize(
     ("label", "body"),
     [("application/octet-stream", b"6:4hello"), ("text/plain", b"\x00\x06\xff4hello")],
@@ -314,6 +325,7 @@ def test_the_wrong_label_ends_the_session(label: str, body: bytes) -> None:
     assert end(driver).reason is CloseReason.PARSE_ERROR
 
 
+@pytest.mark.covers("EIO-P3-14")
 def test_a_close_packet_ends_a_payload_of_bytes() -> None:
     """EIO-P3-14"""
     _, driver = driver_of(3)
@@ -326,6 +338,7 @@ def test_a_close_packet_ends_a_payload_of_bytes() -> None:
 # JSONP
 
 
+@pytest.mark.covers("EIO-JP-04")
 @pytest.mark.parametrize("body", [b"4hello", b"", b"d=4a&d=4b", b"D=4a"])
 def test_a_form_without_a_payload_is_taken(body: bytes) -> None:
     """EIO-JP-04"""
@@ -335,3 +348,44 @@ def test_a_form_without_a_payload_is_taken(body: bytes) -> None:
     assert driver.post("E1", body).body == b"ok"
     assert driver.unanswered == [poll]
     assert received(driver) == []
+
+
+@pytest.mark.covers("EIO-HS-11")
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_what_is_sent_at_once_follows_the_open_packet(transport: str) -> None:
+    """EIO-HS-11: an application that greets each session."""
+    core, driver = engine_driver()
+
+    def greet(event: Event) -> None:
+        if isinstance(event, SessionOpened):
+            core.send(event.sid, "one")
+            core.send(event.sid, b"\x01")
+
+    driver.on_event = greet
+    if transport == "polling":
+        sid = driver.open_polling()
+        assert driver.poll_now(sid) == "4one\x1ebAQ=="
+    else:
+        w, _ = driver.open_websocket()
+        driver.drain()
+        assert driver.frames[w][1:] == ["4one", b"\x01"]
+
+
+@pytest.mark.covers("EIO-WS-11")
+def test_the_heartbeat_goes_on_while_much_is_sent() -> None:
+    """EIO-WS-11: a hundred large messages, which take longer than the interval to write."""
+    core, driver = engine_driver()
+    w, sid = driver.open_websocket()
+    driver.auto_sent = False
+    pings = 0
+    for _ in range(100):
+        core.send(sid, "x" * 65536)
+        driver.drain()
+        driver.sleep(1)
+        driver.sent(w)
+        while driver.frames[w].count("2") > pings:
+            pings += 1
+            driver.frame(w, "3")
+    assert pings == 4
+    assert driver.events_of(SessionClosed) == []
+    assert driver.frames[w].count("4" + "x" * 65536) == 100

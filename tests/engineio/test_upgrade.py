@@ -20,6 +20,7 @@ def upgrading() -> tuple[EngineServer[str], Driver, str, str]:
     return core, driver, sid, driver.upgrade(sid)
 
 
+@pytest.mark.covers("EIO-UPC-02")
 def test_upgrade_moves_the_buffer_in_order() -> None:
     """EIO-UPC-02: of a client that stopped polling before."""
     core, driver, sid, w = upgrading()
@@ -36,6 +37,7 @@ def test_upgrade_moves_the_buffer_in_order() -> None:
     assert driver.events_of(SessionUpgraded) == [SessionUpgraded(sid)]
 
 
+@pytest.mark.covers("EIO-UPC-02")
 def test_polling_goes_on_during_the_probe() -> None:
     """EIO-UPC-02: for a client that stops polling late."""
     core, driver, sid, w = upgrading()
@@ -131,6 +133,7 @@ def test_anything_else_drops_the_candidate_alone(frame: str | bytes, probed: boo
     assert received(driver) == ["a", "b"]
 
 
+@pytest.mark.covers("EIO-UPS-10")
 def test_abandoned_upgrade_is_freed() -> None:
     """EIO-UPS-10."""
     core, driver, sid, w = upgrading()
@@ -215,6 +218,7 @@ def test_close_by_polling_takes_the_candidate_along() -> None:
     assert driver.close_codes == {w: None}
 
 
+@pytest.mark.covers("EIO-UPS-20")
 def test_close_during_an_upgrade_waits_for_the_switch() -> None:
     core, driver, sid, w = upgrading()
     driver.frame(w, "2probe")

@@ -11,89 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sioproto import ConnectionRefused, DecodeError, LimitError, LocalProtocolError
-from sioproto._output import Effect
 from sioproto.engineio import (
     CloseReason,
     CorsConfig,
     EngineServer,
-    FrameDecoder,
     MessageReceived,
     Request,
     ServerConfig,
     SessionClosed,
     SessionOpened,
     SessionUpgraded,
-    WtAccept,
-    WtClose,
-    WtReject,
-    WtSend,
     encode_frame,
 )
 from sioproto.socketio import EventReceived, SocketServer
 from tests.harness import Driver, accepting, counter, request
+from tests.streams import CONNECT, StreamDriver
 
-CONNECT = Request(method="CONNECT", target="/engine.io/", address="192.0.2.1")
 ALL = ("polling", "websocket", "webtransport")
-
-
-class StreamDriver(Driver):
-    """A driver that has WebTransport as well, and holds the effects against its contract."""
-
-    def __init__(self, core: Any) -> None:
-        super().__init__(core)
-        self.streams: dict[str, list[str | bytes]] = {}
-        self.ended: set[str] = set()
-        self.refused: dict[str, int] = {}
-        self.unsent: set[str] = set()
-        self._decoders: dict[str, FrameDecoder] = {}
-        self._asked: set[str] = set()
-
-    def _effect(self, out: Effect) -> None:
-        match out:
-            case WtAccept(stream=s):
-                self._asked.remove(s)
-                self.streams[s] = []
-                self._decoders[s] = FrameDecoder(10**9)
-            case WtReject(stream=s, status=status):
-                self._asked.remove(s)
-                self.refused[s] = status
-            case WtSend(stream=s, data=data):
-                assert s not in self.ended
-                assert s not in self.unsent, f"{s} has a batch in flight"
-                self._decoders[s].receive(data)
-                while (frame := self._decoders[s].next_frame()) is not None:
-                    self.streams[s].append(frame)
-                if self.auto_sent:
-                    self.core.wt_sent(s, now=self.now)  # type: ignore[attr-defined] # see Core
-                else:
-                    self.unsent.add(s)
-            case WtClose(stream=s):
-                assert s in self.streams
-                assert s not in self.ended, f"{s} is closed twice"
-                self.ended.add(s)
-            case _:
-                super()._effect(out)
-
-    def stream(self, *frames: str | bytes, name: str = "s", head: Request = CONNECT) -> str:
-        self._asked.add(name)
-        self.core.wt_connected(name, head, now=self.now)  # type: ignore[attr-defined]
-        self.drain()
-        self.say(name, *frames)
-        return name
-
-    def say(self, s: str, *frames: str | bytes) -> list[str | bytes]:
-        return self.raw(s, *map(encode_frame, frames))
-
-    def raw(self, s: str, *pieces: bytes) -> list[str | bytes]:
-        before = len(self.streams[s]) if s in self.streams else 0
-        for piece in pieces:
-            self.core.wt_data(s, piece, now=self.now)  # type: ignore[attr-defined]
-        self.drain()
-        return self.streams.get(s, [])[before:]
-
-    def gone(self, s: str, error: Exception | None = None) -> None:
-        self.core.wt_closed(s, now=self.now, error=error)  # type: ignore[attr-defined]
-        self.drain()
 
 
 def driver(**config: Any) -> tuple[EngineServer[str], StreamDriver]:
@@ -107,6 +41,7 @@ def closed(d: Driver) -> SessionClosed:
     return event
 
 
+@pytest.mark.covers("EIO-WT-04")
 def test_a_session_from_the_start() -> None:
     """EIO-WT-04: the client opens, the server answers without upgrades."""
     core, d = driver()
@@ -141,6 +76,7 @@ def test_a_silent_peer_times_out() -> None:
     assert d.say(s, "4late") == []
 
 
+@pytest.mark.covers("EIO-WT-05")
 @pytest.mark.parametrize(
     "frame",
     [
@@ -164,6 +100,7 @@ def test_a_stream_that_begins_otherwise(frame: str | bytes) -> None:
     assert core.statistics().websockets == 0
 
 
+@pytest.mark.covers("EIO-WT-06")
 def test_a_stream_that_says_nothing() -> None:
     """EIO-WT-06."""
     core, d = driver(upgrade_timeout=3)
@@ -177,6 +114,7 @@ def test_a_stream_that_says_nothing() -> None:
     d.gone(s)
 
 
+@pytest.mark.covers("EIO-WT-09")
 def test_off_unless_configured() -> None:
     """EIO-WT-09: unlike the reference, the option counts."""
     _, d = driver(transports=("polling", "websocket"))
@@ -199,6 +137,7 @@ def test_offered_as_an_upgrade_and_not_by_http() -> None:
     assert core.statistics().sessions == 2
 
 
+@pytest.mark.covers("EIO-WT-08")
 def test_upgrade() -> None:
     """EIO-WT-08, EIO-UPS-04: as to a WebSocket."""
     core, d = driver()
@@ -222,6 +161,7 @@ def test_upgrade() -> None:
     assert core.statistics().webtransport == 1
 
 
+@pytest.mark.covers("EIO-WT-05")
 @pytest.mark.parametrize("how", ["stream", "websocket"])
 def test_one_upgrade_at_a_time(how: str) -> None:
     """EIO-WT-05: the session of an upgrade that is under way is not to be had."""
@@ -252,6 +192,7 @@ def test_a_candidate_that_misbehaves_costs_the_session_nothing(wire: bytes) -> N
     assert d.events_of(SessionUpgraded) == [SessionUpgraded(sid, "webtransport")]
 
 
+@pytest.mark.covers("EIO-UPS-10")
 def test_a_candidate_that_stays_silent() -> None:
     """EIO-UPS-10."""
     _, d = driver()
@@ -261,6 +202,7 @@ def test_a_candidate_that_stays_silent() -> None:
     assert d.events_of(SessionClosed) == []
 
 
+@pytest.mark.covers("EIO-WT-11")
 @pytest.mark.parametrize(
     ("wire", "reason"),
     [
@@ -301,6 +243,7 @@ def test_one_batch_at_a_time() -> None:
     assert closed(d).reason is CloseReason.FORCED_CLOSE
 
 
+@pytest.mark.covers("EIO-WT-10")
 def test_the_application_may_forbid_it() -> None:
     """EIO-WT-10."""
 
@@ -316,6 +259,7 @@ def test_the_application_may_forbid_it() -> None:
     assert d.events == []
 
 
+@pytest.mark.covers("EIO-WT-10")
 def test_served_beside_what_is_about_http() -> None:
     """EIO-WT-10: CORS and functions for headers have nothing to say here."""
     asked: list[Request] = []
@@ -394,6 +338,7 @@ def test_any_stream_is_survived(pieces: list[bytes], opened: bool) -> None:
     assert d.post(sid, "4x").status == 200
 
 
+@pytest.mark.covers("EIO-WT-02")
 @given(st.lists(st.integers(0, 200), max_size=10))
 def test_where_the_stream_is_cut_does_not_matter(places: list[int]) -> None:
     """EIO-WT-02, for the whole conversation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +168,7 @@ def ascending(numbers: list[int]) -> bool:
     return all(one < other for one, other in pairwise(numbers))
 
 
+@pytest.mark.covers("SIO-CBUF-01", "SIO-CBUF-08", "SIO-REC-06")
 @settings(max_examples=PROGRAMS)
 @given(program=programs, latency=latencies, revision=revisions)
 def test_whatever_breaks_nothing_is_doubled_or_reordered(
@@ -204,6 +206,7 @@ def test_without_faults_everything_arrives(
     assert pairing.heard == list(range(pairing.said + 1 - len(pairing.heard), pairing.said + 1))
 
 
+@pytest.mark.covers("SIO-CBUF-09")
 @settings(max_examples=PROGRAMS)
 @given(program=programs, latency=latencies, revision=revisions)
 def test_retries_deliver_at_least_once_and_in_order(
@@ -223,6 +226,7 @@ def test_retries_deliver_at_least_once_and_in_order(
         assert all(one <= other for one, other in pairwise(arrived))
 
 
+@pytest.mark.covers("SIO-CSR-12", "SIO-CSR-14")
 @settings(max_examples=PROGRAMS)
 @given(program=programs, latency=latencies)
 def test_recovery_leaves_no_gap_and_doubles_nothing(

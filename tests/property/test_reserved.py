@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ def emitters(socket: Socket) -> list[Any]:
     ]
 
 
+@pytest.mark.covers("SIO-EVT-05", "SIO-EVT-06")
 @settings(max_examples=PROGRAMS)
 @given(st.lists(st.tuples(names, st.integers(0, 6)), max_size=8))
 def test_nothing_reserved_goes_out(events: list[tuple[str, int]]) -> None:

@@ -36,6 +36,7 @@ TRANSPORTS = [("polling",), ("websocket",), ("polling", "websocket")]
 # Connecting
 
 
+@pytest.mark.covers("SIO-CLI-01", "SIO-CLI-03", "SIO-CBUF-01", "SIO-CLI-11")
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
 def test_connect_emit_and_listen(transports: tuple[str, ...]) -> None:
     """SIO-CLI-01, SIO-CLI-03, SIO-CBUF-01: with binary, on every transport."""
@@ -79,6 +80,7 @@ def test_emits_during_the_upgrade_keep_their_order() -> None:
     assert downs == [["down", number] for number in range(200 - len(downs), 200)]
 
 
+@pytest.mark.covers("SIO-CLI-02")
 def test_auth() -> None:
     """SIO-CLI-02: a value, or what is asked for each time."""
     client, _, joined = joined_sockets("/a")
@@ -116,6 +118,7 @@ def test_auth_that_is_never_given() -> None:
     assert client.next_deadline() is None
 
 
+@pytest.mark.covers("SIO-CLI-05")
 def test_refusal_carries_message_and_data() -> None:
     """SIO-CLI-05: no retry by itself; the connection closes with its last socket."""
     client, server, joined = joined_sockets()
@@ -151,6 +154,7 @@ def test_unknown_namespace_leaves_the_others_alone() -> None:
     assert client.of("/").connected
 
 
+@pytest.mark.covers("SIO-MUX-01", "SIO-MUX-04", "SIO-MUX-05")
 def test_namespaces_share_a_connection() -> None:
     """SIO-MUX-01, SIO-MUX-04, SIO-MUX-05."""
     client, server, joined = connected("/a", "/b")
@@ -176,6 +180,7 @@ def test_namespaces_share_a_connection() -> None:
 # Leaving
 
 
+@pytest.mark.covers("SIO-CLI-10", "SIO-DISC-18", "SIO-CBUF-02")
 def test_local_disconnect() -> None:
     """SIO-CLI-10, SIO-DISC-18: said to the server first; the buffer outlives it (SIO-CBUF-02)."""
     client, _, joined = connected()
@@ -199,6 +204,7 @@ def test_local_disconnect() -> None:
     assert server_heard(joined) == [["last"], ["kept"]]
 
 
+@pytest.mark.covers("SIO-CLI-10", "SIO-DISC-16")
 def test_disconnect_before_it_is_connected() -> None:
     """SIO-CLI-10, SIO-DISC-16: nothing was joined, so nothing is left."""
     client, server, joined = joined_sockets()
@@ -211,6 +217,7 @@ def test_disconnect_before_it_is_connected() -> None:
     assert server.statistics().connections == 0
 
 
+@pytest.mark.covers("SIO-CLI-14")
 def test_leaving_while_the_answer_is_under_way() -> None:
     """SIO-CLI-14: one CONNECT only, and the server is told in the end."""
     client, server, joined = connected("/a")
@@ -247,6 +254,7 @@ def test_leaving_and_joining_at_once() -> None:
     assert client.of("/").connected
 
 
+@pytest.mark.covers("SIO-CLI-09")
 def test_server_disconnects() -> None:
     """SIO-CLI-09: no reconnection, and other namespaces stay."""
     client, server, joined = connected("/a")
@@ -303,6 +311,7 @@ def test_close_takes_everything_along() -> None:
 # Acknowledgements
 
 
+@pytest.mark.covers("SIO-ACK-07")
 def test_acknowledgements_both_ways() -> None:
     """SIO-ACK-03, SIO-ACK-07: ids count on across connections; binary goes along."""
     client, server, joined = connected()
@@ -331,6 +340,7 @@ def test_acknowledgements_both_ways() -> None:
     assert [getattr(event, "args", None) for event in acks] == [["yes"]]
 
 
+@pytest.mark.covers("SIO-CBUF-03", "SIO-CBUF-08")
 def test_exactly_one_outcome() -> None:
     """SIO-CBUF-03, SIO-CBUF-08: in time, too late, cut off, never sent, and still to be sent."""
     client, server, joined = connected()
@@ -353,6 +363,7 @@ def test_exactly_one_outcome() -> None:
     assert ["never sent"] not in server_heard(joined)
 
 
+@pytest.mark.covers("SIO-ACK-13")
 def test_acknowledgement_of_a_connection_that_is_gone() -> None:
     """SIO-ACK-13: the reference sends a stale id in the new session."""
     client, server, joined = connected()
@@ -396,6 +407,7 @@ def test_what_waits_is_limited() -> None:
     assert socket.waiting == 0
 
 
+@pytest.mark.covers("SIO-CBUF-04", "SIO-EVT-18")
 def test_volatile() -> None:
     """SIO-CBUF-04, SIO-EVT-18: dropped unless it can be written now, also before joining."""
     client, _, joined = joined_sockets()
@@ -412,6 +424,7 @@ def test_volatile() -> None:
     assert server_heard(joined) == [["first", b"1"]]
 
 
+@pytest.mark.covers("SIO-CLI-20", "SIO-EVT-05")
 def test_reserved_names_and_what_json_cannot_express() -> None:
     """SIO-CLI-20, SIO-EVT-05: nothing changes."""
     client, _, joined = connected()

@@ -24,6 +24,7 @@ from tests.joined import joined_sockets
 from tests.socketio.client_support import connected, names, server_heard
 
 
+@pytest.mark.covers("SIO-REC-05", "SIO-REC-06")
 def test_reconnection() -> None:
     """SIO-REC-05, SIO-REC-06: what is emitted meanwhile waits."""
     client, server, joined = connected("/a")
@@ -55,6 +56,7 @@ def test_reconnection() -> None:
     assert server.statistics().connections == 1
 
 
+@pytest.mark.covers("SIO-DISC-15")
 @pytest.mark.parametrize("reason", ["ping timeout", "transport close"])
 def test_reconnection_after_other_ends(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIO-DISC-15."""
@@ -72,6 +74,7 @@ def test_reconnection_after_other_ends(reason: str, monkeypatch: pytest.MonkeyPa
     assert client.of("/").connected
 
 
+@pytest.mark.covers("SIO-REC-04", "SIO-CLI-06")
 def test_first_connection_fails() -> None:
     """SIO-REC-04, SIO-CLI-06: with two attempts, and then by hand."""
     client, _, joined = joined_sockets(reconnection_attempts=2)
@@ -107,6 +110,7 @@ def test_first_connection_fails() -> None:
     assert socket.connected
 
 
+@pytest.mark.covers("SIO-REC-08")
 @pytest.mark.parametrize("config", [{"reconnection": False}, {"retry_first": False}], ids=str)
 def test_first_connection_that_is_not_tried_again(config: dict[str, Any]) -> None:
     """SIO-REC-08."""
@@ -139,6 +143,7 @@ def test_no_reconnection() -> None:
     assert client.next_deadline() is None
 
 
+@pytest.mark.covers("SIO-REC-07", "SIO-REC-09")
 def test_leaving_during_the_reconnection() -> None:
     """SIO-REC-07, SIO-REC-09: one stays out; the other one starts no second loop."""
     client, _, joined = connected("/a")
@@ -161,6 +166,7 @@ def test_leaving_during_the_reconnection() -> None:
     assert client.next_deadline() is None
 
 
+@pytest.mark.covers("SIO-REC-02", "SIO-REC-03")
 def test_delays_double_and_never_overflow() -> None:
     """SIO-REC-02, SIO-REC-03."""
     lowest = Backoff(ClientConfig(), lambda: 0.0)

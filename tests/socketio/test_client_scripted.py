@@ -59,6 +59,7 @@ class Scripted:
         return [[e.name, *e.args] for e in self.joined.events_of(ClientEventReceived)]
 
 
+@pytest.mark.covers("SIO-CLI-07")
 def test_events_before_the_answer_to_connect() -> None:
     """SIO-CLI-07: delivered in order, and before the connection is announced; their
     acknowledgements work."""
@@ -76,6 +77,7 @@ def test_events_before_the_answer_to_connect() -> None:
     assert server.say() == ['437["ok"]']
 
 
+@pytest.mark.covers("SIO-CBUF-07")
 def test_early_events_of_a_connection_that_is_lost() -> None:
     """SIO-CBUF-07: recovery brings them again, so they are not kept."""
     server = Scripted()
@@ -93,6 +95,7 @@ def test_too_many_early_events() -> None:
     assert failed.will_retry
 
 
+@pytest.mark.covers("SIO-CBUF-01", "SIO-CBUF-11")
 def test_flush_comes_before_what_is_emitted_later() -> None:
     """SIO-CBUF-01, SIO-CBUF-11."""
     server = Scripted()
@@ -102,6 +105,7 @@ def test_flush_comes_before_what_is_emitted_later() -> None:
     assert answered == ['42["one"]', '451-["two",{"_placeholder":true,"num":0}]', b"\x01"]
 
 
+@pytest.mark.covers("SIO-CLI-04")
 @pytest.mark.parametrize("answer", ["40", "40{}", '40{"sid":""}', '40{"sid":7}'])
 def test_server_of_socket_io_2(answer: str) -> None:
     """SIO-CLI-04."""
@@ -114,6 +118,7 @@ def test_server_of_socket_io_2(answer: str) -> None:
     assert not server.socket.active
 
 
+@pytest.mark.covers("SIO-VAL-08")
 @pytest.mark.parametrize(
     ("payload", "message", "data"),
     [
@@ -133,6 +138,7 @@ def test_refusals_of_every_form(payload: str, message: str, data: Any) -> None:
     assert (failed.error.message, failed.error.data) == (message, data)
 
 
+@pytest.mark.covers("SIO-CLI-12", "SIO-CLI-13")
 @pytest.mark.parametrize(
     "frame",
     ["49", "4", '42["disconnect"]', "42{}", "42", '42["a"', "4abc", '450-["a"]', b"\x00", "41{}"],
@@ -154,6 +160,7 @@ def test_what_cannot_be_decoded(frame: str | bytes) -> None:
     assert server.socket.id == "B"
 
 
+@pytest.mark.covers("SIO-DISC-15")
 def test_engine_garbage_is_a_transport_error() -> None:
     """SIO-DISC-15."""
     server = Scripted()
@@ -162,6 +169,7 @@ def test_engine_garbage_is_a_transport_error() -> None:
     assert gone.reason is ClientDisconnectReason.TRANSPORT_ERROR
 
 
+@pytest.mark.covers("SIO-BIN-17")
 def test_attachments_that_do_not_come() -> None:
     """SIO-BIN-17, SIO-BIN-10."""
     server = Scripted(attachment_timeout=1.0)
@@ -175,6 +183,7 @@ def test_attachments_that_do_not_come() -> None:
     assert isinstance(gone.details, LimitError)
 
 
+@pytest.mark.covers("SIO-EVT-22")
 def test_what_is_not_for_anybody_here_is_ignored() -> None:
     """SIO-EVT-22, SIO-ACK-05."""
     server = Scripted()
@@ -200,6 +209,7 @@ def test_acknowledgement_without_payload() -> None:
     assert server.joined.events_of(ManagerClosed)
 
 
+@pytest.mark.covers("SIO-CLI-08")
 def test_second_answer_to_connect() -> None:
     """SIO-CLI-08."""
     server = Scripted()
@@ -208,6 +218,16 @@ def test_second_answer_to_connect() -> None:
     assert len(server.joined.events_of(ClientConnected)) == 2
 
 
+def test_second_answer_without_an_id_changes_nothing() -> None:
+    """SIO-CLI-04, SIO-CLI-08: a socket that is connected does not fail to connect."""
+    server = Scripted()
+    server.say('40{"sid":"A"}', "40", '40{"sid":""}')
+    assert server.socket.id == "A"
+    assert server.joined.events_of(ClientConnectFailed) == []
+    assert len(server.joined.events_of(ClientConnected)) == 1
+
+
+@pytest.mark.covers("SIO-CLI-15")
 def test_answer_that_never_comes() -> None:
     """SIO-CLI-15: the reference waits for ever. What comes too late is sent away."""
     server = Scripted(connect_timeout=5.0)
@@ -230,6 +250,7 @@ def test_disconnect_instead_of_an_answer() -> None:
     assert isinstance(failed.error, ConnectionRefused)
 
 
+@pytest.mark.covers("SIO-CSR-08", "SIO-CSR-14", "SIO-CSR-15")
 def test_recovery_on_the_wire() -> None:
     """SIO-CSR-08, SIO-CSR-14, SIO-CSR-15: what asks for an acknowledgement has no offset."""
     server = Scripted()
@@ -259,6 +280,7 @@ def test_local_end_while_what_came_is_handled() -> None:
     assert server.heard == [["one"]]
 
 
+@pytest.mark.covers("SIO-CLI-16")
 def test_events_for_the_socket_that_left_are_not_for_the_one_that_joins() -> None:
     """SIO-CLI-16: on the connection that another namespace keeps, they are still under way."""
     scripted = Scripted()
@@ -272,6 +294,7 @@ def test_events_for_the_socket_that_left_are_not_for_the_one_that_joins() -> Non
     assert scripted.heard == [["for C"]]
 
 
+@pytest.mark.covers("SIO-CLI-07")
 def test_events_before_the_answer_are_taken_on_the_next_connection() -> None:
     """SIO-CLI-07: whoever has left before it is nobody there."""
     scripted = Scripted()

@@ -65,6 +65,7 @@ def cluster() -> tuple[Bus, Server, Server]:
     return bus, Server(bus, "A"), Server(bus, "B")
 
 
+@pytest.mark.covers("SIO-BC-01", "SIO-BC-10", "SIO-CLU-08")
 def test_broadcast_reaches_everybody_on_every_server() -> None:
     """SIO-BC-01, SIO-BC-10, SIO-CLU-08."""
     bus, a, b = cluster()
@@ -81,6 +82,7 @@ def test_broadcast_reaches_everybody_on_every_server() -> None:
     assert bus.carried == ["broadcast"] * 3
 
 
+@pytest.mark.covers("SIO-BC-18")
 def test_groups_on_every_server() -> None:
     """SIO-BC-18."""
     bus, a, b = cluster()
@@ -99,6 +101,7 @@ def test_groups_on_every_server() -> None:
     assert len(b.driver.events_of(Disconnected)) == 1
 
 
+@pytest.mark.covers("SIO-BC-11")
 def test_acknowledgements_of_all_servers() -> None:
     """SIO-BC-11."""
     bus, a, b = cluster()
@@ -122,6 +125,7 @@ def test_acknowledgements_of_all_servers() -> None:
     assert len(a.driver.events_of(BroadcastAcked)) == 1
 
 
+@pytest.mark.covers("SIO-BC-12", "SIO-BC-16")
 def test_who_is_missing_elsewhere() -> None:
     """SIO-BC-12, and nothing stays behind (SIO-BC-16)."""
     bus, a, b = cluster()
@@ -136,6 +140,7 @@ def test_who_is_missing_elsewhere() -> None:
     assert b.driver.events_of(BroadcastAcked) == []
 
 
+@pytest.mark.covers("SIO-BC-19")
 def test_server_side_events() -> None:
     """SIO-BC-19: raised on the others, not on itself, and no client hears of it."""
     bus, a, b = cluster()
@@ -151,6 +156,7 @@ def test_server_side_events() -> None:
     assert b.heard(w) == []
 
 
+@pytest.mark.covers("SIO-BC-19", "SIO-CLU-06")
 def test_server_side_events_that_ask() -> None:
     """SIO-BC-19, SIO-CLU-06: one answer of each, those that came if the time is up."""
     bus, a, b = cluster()
@@ -184,6 +190,7 @@ def test_server_side_events_that_ask() -> None:
     assert len(a.driver.events_of(ServersAnswered)) == 2
 
 
+@pytest.mark.covers("SIO-BC-19")
 def test_server_side_events_without_a_cluster() -> None:
     """SIO-BC-19: there is nobody to tell, and nobody to wait for."""
     core, driver = socket_driver()
@@ -195,6 +202,7 @@ def test_server_side_events_without_a_cluster() -> None:
     assert core.next_deadline() is None
 
 
+@pytest.mark.covers("SIO-EVT-05")
 @pytest.mark.parametrize("name", ["connect", "connection", "new_namespace", 7, None])
 def test_reserved_between_servers(name: Any) -> None:
     """SIO-EVT-05: a list of its own."""
@@ -307,6 +315,7 @@ def test_a_second_connect_before_the_storage_has_answered() -> None:
     assert core.of("/").pending == 0
 
 
+@pytest.mark.covers("SIO-BC-11", "SIO-BC-19")
 def test_nothing_is_kept_of_what_has_been_answered() -> None:
     """SIO-BC-11, SIO-BC-19: also if the time that it had is long."""
     bus, a, b = cluster()
@@ -335,6 +344,7 @@ def test_nothing_is_kept_of_what_has_been_answered() -> None:
         assert server.core.statistics().timers < 100
 
 
+@pytest.mark.covers("SIO-BC-11")
 def test_whoever_leaves_while_it_is_asked_owes_nothing() -> None:
     """SIO-BC-11"""
 
@@ -361,6 +371,7 @@ def test_whoever_leaves_while_it_is_asked_owes_nothing() -> None:
     assert [out.missing for out in driver.events_of(BroadcastAcked)] == [("S2",)]
 
 
+@pytest.mark.covers("SIO-BC-13", "SIO-BC-19")
 @pytest.mark.parametrize("asked", ["servers", "sockets"])
 def test_the_driver_learns_how_long_others_have(asked: str) -> None:
     """SIO-BC-13, SIO-BC-19: nothing goes out from here that would make it look."""

@@ -76,6 +76,7 @@ def test_unexpected_binary() -> None:
         decoder.feed(b"a")
 
 
+@pytest.mark.covers("SIO-BIN-19")
 def test_reset() -> None:
     """SIO-BIN-19."""
     decoder = Decoder(JSON)

@@ -44,6 +44,7 @@ def reasons(driver: Driver) -> list[str]:
 # Joining
 
 
+@pytest.mark.covers("SIO-V4-01", "SIO-V4-02", "SIO-V4-03")
 def test_client_is_in_the_main_namespace_at_once() -> None:
     """SIO-V4-01, SIO-V4-02, SIO-V4-03."""
     core, driver = v4_driver()
@@ -55,6 +56,7 @@ def test_client_is_in_the_main_namespace_at_once() -> None:
     assert core.of("/").sockets[sid] is socket
 
 
+@pytest.mark.covers("SIO-V4-02", "SIO-V4-06")
 def test_by_polling_the_reply_comes_with_the_first_poll() -> None:
     """SIO-V4-02, SIO-V4-06."""
     _, driver = v4_driver()
@@ -66,6 +68,7 @@ def test_by_polling_the_reply_comes_with_the_first_poll() -> None:
     assert (event.name, event.args) == ("a", [1, 2])
 
 
+@pytest.mark.covers("SIO-V4-06", "SIO-V4-03b")
 def test_events_and_acknowledgements_of_both_sides() -> None:
     """SIO-V4-06."""
     _, driver = v4_driver("/custom")
@@ -101,6 +104,7 @@ def test_events_and_acknowledgements_of_both_sides() -> None:
     assert (answered.id, answered.args) == (ack, [1])
 
 
+@pytest.mark.covers("SIO-V4-04")
 @pytest.mark.parametrize("packet", ["42/foo?z=1,", "42/foo,"])
 def test_namespace_may_carry_a_query(packet: str) -> None:
     """SIO-V4-04: the name is what stands before it, in every packet."""
@@ -138,6 +142,7 @@ def test_query_belongs_to_the_name_in_revision_5() -> None:
     assert driver.frame(w, "40/foo?a=b,") == ['44/foo?a=b,{"message":"Invalid namespace"}']
 
 
+@pytest.mark.covers("SIO-V4-02")
 def test_second_connect_is_illegal() -> None:
     """SIO-V4-02: the first was not sent, but it counts."""
     _, driver = v4_driver()
@@ -158,6 +163,7 @@ def test_client_may_come_back_to_a_namespace_that_it_left() -> None:
     assert list(again.rooms) == [again.id]
 
 
+@pytest.mark.covers("SIO-V4-07")
 def test_name_at_the_end_needs_no_comma() -> None:
     """SIO-V4-07."""
     core, driver = v4_driver("/foo")
@@ -172,6 +178,7 @@ def test_name_at_the_end_needs_no_comma() -> None:
 # Refusing
 
 
+@pytest.mark.covers("SIO-V4-05")
 @pytest.mark.parametrize(
     ("message", "data", "payload"),
     [("no", None, '"no"'), ("no", {"a": 1}, '{"a":1}'), ("no", "why", '"why"')],
@@ -195,6 +202,7 @@ def test_refusal_is_text_or_the_data(message: str, data: Any, payload: str) -> N
     assert driver.close_codes == {w: None}, "the connection joined nothing in time"
 
 
+@pytest.mark.covers("SIO-V4-05b")
 def test_unknown_namespace() -> None:
     """SIO-V4-05b."""
     core, driver = v4_driver()
@@ -258,6 +266,7 @@ def test_silent_client_is_disconnected() -> None:
 # Both revisions
 
 
+@pytest.mark.covers("SIO-V4-08")
 def test_each_revision_is_spoken_to_in_its_own_way() -> None:
     """SIO-V4-08: on one server, in one namespace."""
     core, driver = v4_driver("/foo", "/no", accept=False)

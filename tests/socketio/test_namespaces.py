@@ -38,6 +38,7 @@ def dynamic(**config: Any) -> tuple[SocketServer[str], Driver, list[NamespaceReq
     return core, driver, requests
 
 
+@pytest.mark.covers("SIO-NSP-05")
 def test_namespace_is_granted() -> None:
     """SIO-NSP-05."""
     core, driver, requests = dynamic()
@@ -56,6 +57,7 @@ def test_namespace_is_granted() -> None:
         core.grant(request)
 
 
+@pytest.mark.covers("SIO-NSP-05")
 def test_namespace_is_denied() -> None:
     """SIO-NSP-05."""
     core, driver, requests = dynamic()
@@ -69,6 +71,7 @@ def test_namespace_is_denied() -> None:
     assert len(requests) == 2, "it may be asked for again"
 
 
+@pytest.mark.covers("SIO-NSP-13")
 def test_two_first_joins_make_one_namespace() -> None:
     """SIO-NSP-13."""
     core, driver, requests = dynamic()
@@ -96,6 +99,7 @@ def test_undecided_namespace_is_not_joined(packet: str) -> None:
     assert driver.events_of(ConnectAbandoned) == []
 
 
+@pytest.mark.covers("SIO-NSP-12")
 @pytest.mark.parametrize("keep", [False, True])
 def test_empty_namespace_goes_if_it_was_granted(keep: bool) -> None:
     """SIO-NSP-12."""
@@ -118,6 +122,7 @@ def test_empty_namespace_goes_if_it_was_granted(keep: bool) -> None:
     assert len(requests) == (1 if keep else 2)
 
 
+@pytest.mark.covers("SIO-NSP-12")
 def test_refused_candidate_leaves_no_namespace() -> None:
     """SIO-NSP-12."""
     core, driver, requests = dynamic(remove_empty_namespaces=True)

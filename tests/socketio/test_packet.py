@@ -112,6 +112,7 @@ def test_near_packets_decode_or_are_refused_as_documented(text: str) -> None:
         assert decode(again) == packet
 
 
+@pytest.mark.covers("SIO-PKT-01", "SIO-PKT-02", "SIO-BIN-01")
 @pytest.mark.parametrize(
     ("packet", "messages"),
     [
@@ -142,6 +143,7 @@ def test_encoding(packet: Packet, messages: list[str | bytes]) -> None:
     assert encode(packet) == messages
 
 
+@pytest.mark.covers("SIO-PKT-13")
 def test_encoding_leaves_the_packet_as_it_was() -> None:
     """SIO-PKT-13."""
     data = ["x", b"\1", {"deep": [b"\2"]}]
@@ -152,6 +154,7 @@ def test_encoding_leaves_the_packet_as_it_was() -> None:
     assert packet.data is data
 
 
+@pytest.mark.covers("SIO-PKT-09", "SIO-PKT-11", "SIO-BIN-03", "SIO-EVT-21")
 @pytest.mark.parametrize(
     "packet",
     [
@@ -170,6 +173,7 @@ def test_what_cannot_be_encoded(packet: Packet) -> None:
         encode(packet)
 
 
+@pytest.mark.covers("SIO-PKT-01", "SIO-PKT-02", "SIO-DEC-14")
 @pytest.mark.parametrize(
     ("text", "packet"),
     [
@@ -200,6 +204,7 @@ def test_decoding(text: str, packet: Packet) -> None:
     assert decode(text) == packet
 
 
+@pytest.mark.covers("SIO-DEC-02")
 @pytest.mark.parametrize(
     ("text", "rule"),
     [

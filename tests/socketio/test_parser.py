@@ -54,6 +54,7 @@ def unpack(frames: list[str | bytes]) -> list[Any]:
     return [msgpack.unpackb(frame) for frame in frames]
 
 
+@pytest.mark.covers("SIO-MSGP-01", "SIO-PKT-15")
 def test_a_conversation_in_messagepack() -> None:
     """SIO-MSGP-01, SIO-PKT-15: every packet is one binary message, both ways."""
     core, driver = server(MsgpackParser())
@@ -98,6 +99,7 @@ def test_what_is_no_packet_closes_the_connection(wire: str | bytes) -> None:
     assert isinstance(gone.details, DecodeError)
 
 
+@pytest.mark.covers("SIO-CSR-03")
 def test_recovery_by_messagepack() -> None:
     """The offset is the last argument, whatever the encoding (SIO-CSR-03)."""
     core, driver = server(MsgpackParser(), recovery=RecoveryConfig())
@@ -117,6 +119,7 @@ def test_recovery_by_messagepack() -> None:
     assert connected["data"] == reply["data"]
 
 
+@pytest.mark.covers("SIO-BC-09")
 def test_a_broadcast_is_encoded_and_framed_once() -> None:
     """SIO-BC-09, with binary in it."""
     core, driver = server(MsgpackParser())
@@ -129,6 +132,7 @@ def test_a_broadcast_is_encoded_and_framed_once() -> None:
     assert len({id(frame) for out in sent for frame in out.frames}) == 1
 
 
+@pytest.mark.covers("SIO-PKT-14")
 def test_no_namespace_that_the_server_could_not_make() -> None:
     """SIO-PKT-14: whatever a peer asks for, granting it does not raise."""
     core, driver = server(MsgpackParser(), dynamic_namespaces=True)

@@ -78,6 +78,7 @@ class Client:
         self.driver.closed(self.w)
 
 
+@pytest.mark.covers("SIO-CSR-04")
 def test_offsets() -> None:
     """SIO-CSR-04."""
     for number in (1, 35, 36, 37, 10**9):
@@ -86,6 +87,7 @@ def test_offsets() -> None:
         assert _number(text) is None
 
 
+@pytest.mark.covers("SIO-CSR-02", "SIO-CSR-03")
 def test_reply_has_a_private_id_and_events_have_offsets() -> None:
     """SIO-CSR-02, SIO-CSR-03."""
     core, driver = recovering()
@@ -100,6 +102,7 @@ def test_reply_has_a_private_id_and_events_have_offsets() -> None:
     assert second == '42/custom,["b","o~2"]'
 
 
+@pytest.mark.covers("SIO-CSR-05")
 def test_what_has_no_offset() -> None:
     """SIO-CSR-05."""
     core, driver = recovering()
@@ -112,6 +115,7 @@ def test_what_has_no_offset() -> None:
     assert driver.frames[client.w] == ['420["a"]', '42["b"]', '421["c"]', '42["d"]']
 
 
+@pytest.mark.covers("SIO-ACK-16")
 def test_acknowledgements_have_no_offset() -> None:
     """SIO-ACK-16."""
     _, driver = recovering()
@@ -128,6 +132,7 @@ def test_acknowledgements_have_no_offset() -> None:
     assert len(adapter._log) == 0
 
 
+@pytest.mark.covers("SIO-CSR-06")
 def test_leaving_ones_own_room_costs_no_event() -> None:
     """SIO-CSR-06."""
     _, driver = recovering()
@@ -143,6 +148,7 @@ def test_leaving_ones_own_room_costs_no_event() -> None:
     assert client.seen == [["seen"], ["missed"]]
 
 
+@pytest.mark.covers("SIO-CSR-17")
 def test_application_sees_what_the_client_came_with() -> None:
     """SIO-CSR-17."""
     core, driver = recovering()
@@ -155,6 +161,7 @@ def test_application_sees_what_the_client_came_with() -> None:
     assert client.socket.handshake.auth == auth
 
 
+@pytest.mark.covers("SIO-CSR-11", "SIO-CSR-13", "SIO-HS-13")
 def test_client_comes_back() -> None:
     """SIO-CSR-11, SIO-CSR-13, SIO-HS-13."""
     core, driver = recovering()
@@ -188,6 +195,7 @@ def test_client_comes_back() -> None:
     assert client.read() == [["now"]]
 
 
+@pytest.mark.covers("SIO-CSR-12")
 def test_missed_events_come_before_the_reply() -> None:
     """SIO-CSR-12."""
     core, driver = recovering()
@@ -205,6 +213,7 @@ def test_missed_events_come_before_the_reply() -> None:
     ]
 
 
+@pytest.mark.covers("SIO-CSR-16")
 def test_private_id_is_good_for_one_return() -> None:
     """SIO-CSR-16."""
     core, driver = recovering()
@@ -219,6 +228,7 @@ def test_private_id_is_good_for_one_return() -> None:
     assert (client.sid, client.pid) != (auth["pid"], auth["pid"])
 
 
+@pytest.mark.covers("SIO-CSR-09", "SIO-CSR-10")
 @pytest.mark.parametrize(
     "auth",
     [
@@ -246,6 +256,7 @@ def test_nothing_to_recover_is_no_error(auth: dict[str, Any]) -> None:
     assert not client.socket.recovered
 
 
+@pytest.mark.covers("SIO-CSR-07")
 @pytest.mark.parametrize(
     ("end", "kept"),
     [
@@ -273,6 +284,7 @@ def test_reasons_after_which_a_socket_is_kept(end: Any, kept: bool) -> None:
     assert client.socket.recovered is kept
 
 
+@pytest.mark.covers("SIO-CSR-10")
 def test_time_is_up() -> None:
     """SIO-CSR-10."""
     for pause, kept in ((100.0, True), (140.0, False)):
@@ -356,6 +368,7 @@ def test_recovery_that_is_cut_off_too() -> None:
     assert client.seen == [["seen"], ["missed"]]
 
 
+@pytest.mark.covers("SIO-CSR-12", "SIO-CSR-13")
 def test_what_is_sent_while_it_waits_to_be_let_in_is_missed_too() -> None:
     """SIO-CSR-12, SIO-CSR-13: a middleware takes its time, and others go on."""
     core, driver = recovering(accept=False)
@@ -413,6 +426,7 @@ def test_nor_of_whoever_goes_before_it_is_let_in_again() -> None:
     assert (len(recovery._kept), len(recovery._kept_ids)) == (0, 0)
 
 
+@pytest.mark.covers("SIO-NSP-12")
 def test_a_namespace_that_is_removed_takes_what_it_kept_along() -> None:
     """SIO-NSP-12"""
     core, driver = socket_driver(
@@ -446,6 +460,7 @@ def test_offset_costs_nothing_if_the_event_cannot_be_sent() -> None:
     assert client.offset == "o~1"
 
 
+@pytest.mark.covers("SIO-CSR-01", "SIO-CSR-19", "SIO-HS-13")
 def test_without_recovery_nothing_changes() -> None:
     """SIO-CSR-01, SIO-CSR-19, SIO-HS-13."""
     core, driver = socket_driver()

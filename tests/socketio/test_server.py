@@ -64,6 +64,7 @@ def test_ids_are_new_for_each_namespace_and_connection() -> None:
     assert len({*ids, *(socket.sid for socket in first + second)}) == 5
 
 
+@pytest.mark.covers("SIO-HS-01", "SIO-HS-04", "SIO-HS-05", "SIO-HS-07")
 def test_handshake() -> None:
     """SIO-HS-01, SIO-HS-04, SIO-HS-05, SIO-HS-07."""
     _, driver = socket_driver("/custom")
@@ -95,6 +96,7 @@ def test_auth_defaults_to_nothing() -> None:
     assert socket.handshake.xdomain is False
 
 
+@pytest.mark.covers("SIO-MW-05", "SIO-MW-08")
 def test_refusal_leaves_the_connection() -> None:
     """SIO-MW-05, SIO-MW-08."""
     core, driver = socket_driver("/custom", accept=False)
@@ -119,6 +121,7 @@ def test_refusal_leaves_the_connection() -> None:
     assert len(core.of("custom").sockets) == 1
 
 
+@pytest.mark.covers("SIO-BC-01", "SIO-MW-05", "SIO-ROOM-10")
 def test_what_is_done_before_the_acceptance_takes_effect_with_it() -> None:
     """SIO-BC-01, SIO-MW-05, SIO-ROOM-10."""
     core, driver = socket_driver(accept=False)
@@ -145,6 +148,7 @@ def test_what_is_done_before_the_acceptance_takes_effect_with_it() -> None:
     assert list(socket.rooms) == ["early", "S1"]
 
 
+@pytest.mark.covers("SIO-CONN-23", "SIO-ROOM-08")
 def test_client_that_goes_before_the_answer() -> None:
     """SIO-CONN-23, SIO-ROOM-08."""
     core, driver = socket_driver(accept=False)
@@ -160,6 +164,7 @@ def test_client_that_goes_before_the_answer() -> None:
     assert reasons(driver) == []
 
 
+@pytest.mark.covers("SIO-DISC-11", "SIO-DEC-07")
 @pytest.mark.parametrize(
     "packets",
     [
@@ -198,6 +203,7 @@ def test_pending_join_is_no_join(second: str) -> None:
     assert len(driver.events_of(ConnectAbandoned)) == 1
 
 
+@pytest.mark.covers("SIO-EVT-03", "SIO-CONN-21")
 def test_rejoin_gets_a_new_id_even_in_one_burst() -> None:
     """SIO-EVT-03, SIO-CONN-21."""
     _, driver = socket_driver()
@@ -207,6 +213,7 @@ def test_rejoin_gets_a_new_id_even_in_one_burst() -> None:
     assert socket.id == "S1"
 
 
+@pytest.mark.covers("SIO-DISC-09")
 def test_connection_without_namespace_is_closed_in_time() -> None:
     """SIO-DISC-09."""
     _, driver = socket_driver(connect_timeout=5)
@@ -219,6 +226,7 @@ def test_connection_without_namespace_is_closed_in_time() -> None:
     assert driver.events == []
 
 
+@pytest.mark.covers("SIO-CONN-06")
 def test_connect_timer_is_not_armed_again() -> None:
     """SIO-CONN-06."""
     _, driver = socket_driver(connect_timeout=5)
@@ -248,6 +256,7 @@ def test_event(packet: str, name: Any, args: list[Any]) -> None:
     assert driver.events_of(EventReceived) == [EventReceived(socket, name, args, None, size)]
 
 
+@pytest.mark.covers("SIO-BIN-18")
 def test_event_with_attachments_by_polling() -> None:
     """SIO-BIN-18."""
     _, driver = socket_driver()
@@ -259,6 +268,7 @@ def test_event_with_attachments_by_polling() -> None:
     assert event.size == len('51-["b",{"_placeholder":true,"num":0}]') + 3
 
 
+@pytest.mark.covers("SIO-DISC-06")
 @pytest.mark.parametrize(
     "packet", ["4abc", "4", '42["connect"]', "41{}", '450-["a"]', '4511-["a"]']
 )
@@ -307,6 +317,7 @@ def test_missing_attachments_are_waited_for_in_bounds() -> None:
     assert rule(driver) == "SIO-BIN-17"
 
 
+@pytest.mark.covers("SIO-BIN-02")
 def test_emit() -> None:
     """SIO-BIN-02."""
     _, driver = socket_driver("/custom")
@@ -349,6 +360,7 @@ def test_event_name_of_another_type(name: Any) -> None:
         socket.emit(name)
 
 
+@pytest.mark.covers("SIO-EVT-14", "SIO-EVT-15", "SIO-HS-09", "SIO-ROOM-08")
 def test_emit_after_the_end_does_nothing() -> None:
     """SIO-EVT-14, SIO-EVT-15, SIO-HS-09, SIO-ROOM-08."""
     _, driver = socket_driver()
@@ -388,6 +400,7 @@ def test_acknowledging() -> None:
     ]
 
 
+@pytest.mark.covers("SIO-ACK-01", "SIO-ACK-06", "SIO-ACK-09", "SIO-ACK-11")
 def test_asking_for_acknowledgements() -> None:
     """SIO-ACK-01, SIO-ACK-06, SIO-ACK-09, SIO-ACK-11."""
     _, driver = socket_driver()
@@ -436,6 +449,7 @@ def test_pending_acknowledgements_are_limited() -> None:
 # The end
 
 
+@pytest.mark.covers("SIO-DISC-03", "SIO-HS-12", "SIO-ROOM-06", "SIO-ROOM-07")
 def test_rooms_are_full_while_disconnecting_and_empty_when_disconnected() -> None:
     """SIO-DISC-03, SIO-HS-12, SIO-ROOM-06, SIO-ROOM-07."""
     core, driver = socket_driver()
@@ -500,6 +514,7 @@ def test_disconnecting_twice_in_the_event_is_harmless() -> None:
     assert socket.connected is False
 
 
+@pytest.mark.covers("SIO-DISC-06")
 def test_shutdown() -> None:
     """SIO-DISC-06."""
     core, driver = socket_driver("/custom")
@@ -534,6 +549,7 @@ def test_nothing_stays_behind() -> None:
 # Small print
 
 
+@pytest.mark.covers("SIO-NSP-01", "SIO-PKT-09")
 def test_namespaces_get_a_slash_and_no_comma() -> None:
     """SIO-NSP-01, SIO-PKT-09."""
     core, _ = socket_driver()
@@ -544,6 +560,7 @@ def test_namespaces_get_a_slash_and_no_comma() -> None:
     assert list(core.namespaces) == ["/", "/abc"]
 
 
+@pytest.mark.covers("SIO-CONN-05")
 @pytest.mark.parametrize(
     ("field", "value"),
     [

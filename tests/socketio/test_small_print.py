@@ -22,6 +22,7 @@ from tests.harness import counter, request, socket_driver
 from tests.socketio.support import joined, rule
 
 
+@pytest.mark.covers("SIO-CONN-22")
 def test_revision_is_checked_below() -> None:
     """SIO-CONN-22."""
     _, driver = socket_driver()
@@ -31,6 +32,7 @@ def test_revision_is_checked_below() -> None:
         assert answer.body.startswith(b'{"code":5,"message":"Unsupported protocol version')
 
 
+@pytest.mark.covers("SIO-CONN-11")
 def test_client_and_server_know_a_socket_by_one_id() -> None:
     """SIO-CONN-11."""
     _, driver = socket_driver("/custom")
@@ -40,6 +42,7 @@ def test_client_and_server_know_a_socket_by_one_id() -> None:
     assert told == [event.socket.id for event in driver.events_of(Connected)]
 
 
+@pytest.mark.covers("SIO-HS-02")
 def test_handshake_of_the_session_and_of_the_namespace() -> None:
     """SIO-HS-02."""
     core, driver = socket_driver("/custom")
@@ -58,6 +61,7 @@ def test_handshake_of_the_session_and_of_the_namespace() -> None:
     assert (second.auth, second.issued) == ({"second": 2}, 2_000)
 
 
+@pytest.mark.covers("SIO-MW-10")
 def test_what_happens_in_which_order_when_a_socket_is_let_in() -> None:
     """SIO-MW-10."""
     core, driver = socket_driver(room_events=True, accept=False)
@@ -83,6 +87,7 @@ def test_what_happens_in_which_order_when_a_socket_is_let_in() -> None:
     assert driver.frames[w] == ['40{"sid":"S1"}', '42["greeting"]']
 
 
+@pytest.mark.covers("SIO-BIN-14")
 @pytest.mark.parametrize("num", ["9", "-1", "0.5"])
 def test_placeholders_are_checked_when_all_attachments_are_there(num: str) -> None:
     """SIO-BIN-14."""
@@ -97,6 +102,7 @@ def test_placeholders_are_checked_when_all_attachments_are_there(num: str) -> No
     assert rule(driver) == "SIO-BIN-13"
 
 
+@pytest.mark.covers("SIO-ACK-12")
 def test_acknowledging_after_the_client_has_left_the_namespace() -> None:
     """SIO-ACK-12."""
     _, driver = socket_driver("/custom")
@@ -109,6 +115,7 @@ def test_acknowledging_after_the_client_has_left_the_namespace() -> None:
     assert driver.frames[w] == ['43/custom,1["still"]']
 
 
+@pytest.mark.covers("SIO-CONN-21")
 def test_leaving_is_not_answered() -> None:
     """SIO-CONN-21."""
     _, driver = socket_driver()
@@ -118,6 +125,7 @@ def test_leaving_is_not_answered() -> None:
     assert driver.frames[w] == ["2"], "the next that it hears is a ping"
 
 
+@pytest.mark.covers("SIO-ACK-14")
 @pytest.mark.parametrize("packet", ["430", "43"])
 def test_acknowledgement_without_payload_acknowledges_nothing(packet: str) -> None:
     """SIO-ACK-14: the connection closes (SIO-VAL-07)."""
@@ -131,6 +139,7 @@ def test_acknowledgement_without_payload_acknowledges_nothing(packet: str) -> No
     assert driver.events_of(AckFailed) == [AckFailed(socket, id, "disconnect")]
 
 
+@pytest.mark.covers("SIO-EVT-20")
 def test_volatile_holds_for_one_call() -> None:
     """SIO-EVT-20."""
     _, driver = socket_driver()
@@ -144,6 +153,7 @@ def test_volatile_holds_for_one_call() -> None:
     assert driver.frames[w] == ['42["in flight"]', '42["waits"]']
 
 
+@pytest.mark.covers("SIO-MW-03")
 @pytest.mark.parametrize(
     ("refusal", "payload"),
     [
@@ -163,6 +173,7 @@ def test_payload_of_a_refusal(refusal: tuple[str, int | None], payload: str) -> 
     assert driver.frames[w][-1] == f"44{payload}"
 
 
+@pytest.mark.covers("SIO-OPT-06")
 def test_adapter_may_be_ones_own() -> None:
     """SIO-OPT-06."""
     made: list[str] = []

@@ -58,6 +58,9 @@ def setting() -> tuple[SocketServer[str], Driver, list[tuple[str, Socket]]]:
     return core, driver, people
 
 
+@pytest.mark.covers(
+    "SIO-BC-01", "SIO-BC-02", "SIO-BC-03", "SIO-BC-04", "SIO-BC-05", "SIO-BC-06", "SIO-ROOM-01"
+)
 def test_broadcast_operators() -> None:
     """SIO-BC-01, SIO-BC-02, SIO-BC-03, SIO-BC-04, SIO-BC-05, SIO-BC-06, SIO-ROOM-01."""
     core, driver, people = setting()
@@ -89,6 +92,7 @@ def test_broadcast_operators() -> None:
     assert who(driver, people) == [0, 1, 2, 3]
 
 
+@pytest.mark.covers("SIO-BC-08")
 def test_operators_are_immutable() -> None:
     """SIO-BC-08."""
     core, driver, people = setting()
@@ -118,6 +122,7 @@ def test_namespaces_are_apart() -> None:
     assert who(driver, people) == []
 
 
+@pytest.mark.covers("SIO-ROOM-12")
 def test_socket_that_left_its_rooms_still_gets_what_goes_to_all() -> None:
     """SIO-ROOM-12."""
     core, driver, people = setting()
@@ -137,6 +142,7 @@ class CountingJson(StrictJson):
         return super().dumps(value, default)
 
 
+@pytest.mark.covers("SIO-BC-09", "SIO-PKT-12")
 def test_broadcast_encodes_and_frames_once() -> None:
     """SIO-BC-09, SIO-PKT-12."""
     json = CountingJson()
@@ -156,6 +162,9 @@ def test_broadcast_encodes_and_frames_once() -> None:
     assert len({id(frame) for out in outputs for frame in out.frames}) == 2
 
 
+@pytest.mark.covers(
+    "SIO-HS-09", "SIO-ROOM-01", "SIO-ROOM-02", "SIO-ROOM-03", "SIO-ROOM-09", "SIO-ROOM-10"
+)
 def test_join_and_leave() -> None:
     """SIO-HS-09, SIO-ROOM-01, SIO-ROOM-02, SIO-ROOM-03, SIO-ROOM-09, SIO-ROOM-10."""
     _, driver = socket_driver()
@@ -174,6 +183,7 @@ def test_join_and_leave() -> None:
     assert list(view) == [socket.id, "a"]
 
 
+@pytest.mark.covers("SIO-HS-08", "SIO-HS-10", "SIO-HS-14")
 def test_free_attributes() -> None:
     """SIO-HS-08, SIO-HS-10, SIO-HS-14."""
     _, driver = socket_driver()
@@ -190,6 +200,7 @@ def test_free_attributes() -> None:
     assert "connected in /" in repr(socket)
 
 
+@pytest.mark.covers("SIO-BC-17", "SIO-BC-18")
 def test_bulk_operations() -> None:
     """SIO-BC-17, SIO-BC-18."""
     core, driver, people = setting()
@@ -210,6 +221,7 @@ def test_bulk_operations() -> None:
     assert not io.sockets
 
 
+@pytest.mark.covers("SIO-EVT-18")
 def test_volatile_is_dropped_whole_for_who_cannot_take_it() -> None:
     """SIO-EVT-18."""
     core, driver = socket_driver()
@@ -233,6 +245,7 @@ def test_volatile_is_dropped_whole_for_who_cannot_take_it() -> None:
         slow.volatile.emit("connect")
 
 
+@pytest.mark.covers("SIO-EVT-16")
 def test_compression_is_asked_for_by_message() -> None:
     """SIO-EVT-16: a hint that reaches the driver with each frame, attachments included."""
     core, driver = socket_driver()
@@ -275,6 +288,7 @@ def asked(driver: Driver, people: list[tuple[str, Socket]]) -> list[str]:
     return frames
 
 
+@pytest.mark.covers("SIO-BC-15")
 def test_broadcast_with_acknowledgements() -> None:
     """SIO-BC-15."""
     core, driver, people = setting()
@@ -292,6 +306,7 @@ def test_broadcast_with_acknowledgements() -> None:
     assert len(driver.events_of(BroadcastAcked)) == 1
 
 
+@pytest.mark.covers("SIO-BC-15", "SIO-BC-16")
 def test_broadcast_acknowledgements_that_do_not_come() -> None:
     """SIO-BC-15, SIO-BC-16."""
     core, driver, people = setting()
@@ -311,6 +326,7 @@ def test_broadcast_acknowledgements_that_do_not_come() -> None:
     assert all(socket._acks == {} for _, socket in people)
 
 
+@pytest.mark.covers("SIO-BC-14")
 def test_broadcast_with_acknowledgements_to_nobody() -> None:
     """SIO-BC-14."""
     core, driver, _ = setting()
@@ -319,6 +335,7 @@ def test_broadcast_with_acknowledgements_to_nobody() -> None:
     assert driver.events_of(BroadcastAcked) == [BroadcastAcked(core.of("/"), id, [], ())]
 
 
+@pytest.mark.covers("SIO-ROOM-03", "SIO-ROOM-04", "SIO-ROOM-05")
 def test_room_events() -> None:
     """SIO-ROOM-03, SIO-ROOM-04, SIO-ROOM-05."""
     core, driver = socket_driver(room_events=True)

@@ -68,6 +68,7 @@ async def test_handshake_as_a_browser_would_make_it() -> None:
         assert (await server.connect(headers={"Origin": "http://x"})).socket.handshake.xdomain
 
 
+@pytest.mark.covers("SIO-MW-02")
 async def test_refused_by_middleware() -> None:
     """SIO-MW-02: message and data; the connection goes with the last client on it."""
     io = chat_server()

@@ -181,6 +181,7 @@ def recovering_server() -> Server:
     return chat_server(config=sioproto.socketio.ServerConfig(recovery=recovery))
 
 
+@pytest.mark.covers("SIO-CSR-01", "SIO-CSR-12")
 async def test_recovered(autojump_clock: Clock) -> None:
     """SIO-CSR-01, SIO-CSR-12."""
     io = recovering_server()

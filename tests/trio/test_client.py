@@ -49,6 +49,7 @@ async def test_emit_request_and_iterate(autojump_clock: Clock, transports: tuple
         assert not socket.active
 
 
+@pytest.mark.covers("SIO-EVT-08")
 async def test_handlers(autojump_clock: Clock) -> None:
     """SIO-ACK-03, SIO-EVT-08: in order, with acknowledgements, and catch-alls."""
     log: list[Any] = []
@@ -106,6 +107,7 @@ async def test_handlers_run_one_at_a_time_unless_told_otherwise(autojump_clock: 
         assert len(log) == 4
 
 
+@pytest.mark.covers("SIO-CSR-03")
 async def test_arguments_that_are_too_many_are_dropped(autojump_clock: Clock) -> None:
     """SIO-CSR-03: the last one may be an offset; too few are an error of their own."""
     heard: list[Any] = []
@@ -509,6 +511,7 @@ def test_urls_that_cannot_be_used(url: str) -> None:
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.covers("SIO-MUX-03")
 def test_urls() -> None:
     """SIO-MUX-03."""
     address = parse_url("wss://Example.org/admin?x=a%20b&y=#f")

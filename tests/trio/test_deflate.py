@@ -381,6 +381,7 @@ def payload_of(data: bytes) -> tuple[int, bytes]:
     return data[0], data[{126: 4, 127: 10}.get(data[1], 2) :]
 
 
+@pytest.mark.covers("EIO-HC-05", "EIO-HC-02")
 def test_messages_are_compressed_from_the_threshold_on() -> None:
     """EIO-HC-05, EIO-HC-02"""
     for payload in ("x" * 1023, "x", "", WsFrame("x" * 5000, compress=False)):
@@ -410,6 +411,7 @@ def test_with_takeover_a_message_refers_to_those_before() -> None:
     assert sizes[2] < 100
 
 
+@pytest.mark.covers("SIO-BC-09")
 def test_without_takeover_a_message_is_compressed_once_for_all() -> None:
     """EIO-HC-05b, SIO-BC-09"""
     message = WsFrame("hello " * 1000)
@@ -453,6 +455,7 @@ async def upgrade(client: Client) -> str | None:
     return answer.headers.get("sec-websocket-extensions")
 
 
+@pytest.mark.covers("EIO-HC-05")
 async def test_it_is_off_unless_configured(autojump_clock: trio.testing.MockClock) -> None:
     """EIO-HC-05"""
     async with serving(EngineServer(echo, config=QUIET)) as listener:
@@ -464,6 +467,7 @@ async def test_it_is_off_unless_configured(autojump_clock: trio.testing.MockCloc
         assert await client.frame() == (0x88, b"\x03\xea")
 
 
+@pytest.mark.covers("EIO-HC-05")
 async def test_both_directions_are_compressed(autojump_clock: trio.testing.MockClock) -> None:
     """EIO-HC-05, EIO-HC-05b"""
     async with serving(EngineServer(echo, config=QUIET), config=serve_with(ON)) as listener:
@@ -505,6 +509,7 @@ async def test_a_bomb_ends_its_own_session(autojump_clock: trio.testing.MockCloc
         assert await control.frame() == (0x81, b"4still")
 
 
+@pytest.mark.covers("EIO-HC-02", "SIO-EVT-16")
 async def test_the_compress_flag_reaches_the_wire(autojump_clock: trio.testing.MockClock) -> None:
     """EIO-HC-02, SIO-EVT-16"""
     io = Server()

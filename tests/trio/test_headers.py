@@ -19,6 +19,7 @@ async def echo(session: Session) -> None:
         session.send(data)
 
 
+@pytest.mark.covers("EIO-HC-06")
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [
@@ -38,6 +39,7 @@ def test_the_first_subprotocol_is_chosen(offered: list[str], chosen: str | None)
     assert choose_subprotocol([("host", "x"), *headers]) == chosen
 
 
+@pytest.mark.covers("EIO-HC-06", "EIO-HDR-05")
 async def test_headers_of_the_core_are_on_101(autojump_clock: trio.testing.MockClock) -> None:
     """EIO-HC-06, EIO-HDR-05, EIO-CORS-03"""
     server = EngineServer(
@@ -55,6 +57,7 @@ async def test_headers_of_the_core_are_on_101(autojump_clock: trio.testing.MockC
         assert "sec-websocket-extensions" not in answer.headers
 
 
+@pytest.mark.covers("EIO-ERR-11")
 async def test_bytes_beyond_ascii_come_back_as_they_were(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -86,6 +89,7 @@ def _raising(request: Request, opens: bool) -> list[tuple[str, str]]:
     raise LookupError("nothing there")
 
 
+@pytest.mark.covers("EIO-HDR-04")
 @pytest.mark.parametrize("kind", ["engine", "socket"])
 async def test_what_a_function_for_headers_raises_goes_to_the_error_hook(
     kind: str, autojump_clock: trio.testing.MockClock
@@ -104,6 +108,7 @@ async def test_what_a_function_for_headers_raises_goes_to_the_error_hook(
     assert [type(error) for error in failures] == [LookupError]
 
 
+@pytest.mark.covers("EIO-HDR-04")
 async def test_without_a_hook_it_ends_the_serving(autojump_clock: trio.testing.MockClock) -> None:
     """EIO-HDR-04: like any other exception of a handler."""
     with pytest.RaisesGroup(LookupError, flatten_subgroups=True):

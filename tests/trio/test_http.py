@@ -43,6 +43,7 @@ class Recorder:
         self.ended.set()
 
 
+@pytest.mark.covers("EIO-HDR-02")
 async def test_requests_follow_each_other_on_one_connection(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -64,6 +65,7 @@ async def test_requests_follow_each_other_on_one_connection(
         assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.covers("EIO-HC-04", "EIO-HC-03")
 async def test_the_length_of_a_compressed_answer_is_told(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -92,6 +94,7 @@ async def test_pipelined_requests_are_answered_in_order(
         assert [(await client.answer()).body for _ in range(3)] == [b"ok", b"4hello", b"ok"]
 
 
+@pytest.mark.covers("EIO-POLL-18c")
 async def test_what_arrives_behind_a_pending_poll_is_kept(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -407,6 +410,8 @@ async def test_a_bad_head_behind_a_head_request_has_a_body_in_its_answer(
         await open_polling(Client(listener.connect()))
 
 
+@pytest.mark.covers("EIO-PATH-05")
+@pytest.mark.covers("EIO-PATH-04")
 async def test_the_fallback_answers_what_nobody_serves(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

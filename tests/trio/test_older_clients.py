@@ -30,6 +30,7 @@ async def open_old(client: Client) -> str:
     return f"{OLD}&sid={json.loads(packet[1:])['sid']}"
 
 
+@pytest.mark.covers("EIO-P3-07", "EIO-P3-10", "EIO-P3-11")
 async def test_bytes_by_polling_keep_their_label(autojump_clock: trio.testing.MockClock) -> None:
     """EIO-P3-07, EIO-P3-10, EIO-P3-11."""
     server = EngineServer(handle, config=ServerConfig(allow_eio3=True))
@@ -43,6 +44,7 @@ async def test_bytes_by_polling_keep_their_label(autojump_clock: trio.testing.Mo
         assert answer.headers["content-type"] == "application/octet-stream"
 
 
+@pytest.mark.covers("EIO-HB-21", "EIO-UPS-19")
 @pytest.mark.parametrize("beats", [0, 3])
 async def test_silence_after_an_upgrade_is_noticed(
     beats: int, autojump_clock: trio.testing.MockClock

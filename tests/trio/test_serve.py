@@ -138,6 +138,7 @@ async def test_tls() -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.covers("SIO-DISC-10")
 async def test_cancelling_closes_every_session_in_order(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -343,3 +344,14 @@ async def test_sending_and_draining_a_session(autojump_clock: trio.testing.MockC
 def test_nonsense_in_the_configuration_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"ConnectionConfig.{field} must be"):
         ConnectionConfig(**{field: value})
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_serving_that_is_cancelled_as_it_begins_ends(
+    autojump_clock: trio.testing.MockClock, turns: int
+) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(serve, Server(), listeners=[MemoryListener()]))
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()

@@ -1,17 +1,35 @@
 """Servers that are broken on purpose: ours, with one behaviour changed.
 
 They put the suite to the test. Each names the rule that it breaks and the case that has to notice.
-A break is a patch of the library inside one process, which serves nothing else: see
-``fixture --broken``.
+A break replaces one function of the library, or one constant, for as long as a context lasts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
 from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+AREAS = (
+    "_handshake",
+    "_http",
+    "_polling",
+    "_websocket",
+    "_upgrade",
+    "_heartbeat",
+    "_packets",
+    "_joining",
+    "_events",
+    "_binary",
+    "_rooms",
+    "_application",
+    "_recovery",
+    "_older",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +41,98 @@ class Broken:
     what: str
     """What it does wrong, in one sentence."""
     rule: str
+    """The rule that it breaks, and the only one that it proves to be checked."""
     case: str
-    """The case whose verdict has to differ from that for the unbroken server."""
-    apply: Callable[[], None]
-    """Breaks the library in this process, for good."""
-    options: tuple[str, ...] = ()
-    """With which the fixture has to be started, so that there is something to break."""
+    """The case, with or without variant, in which a check of that rule has to fail."""
+    owner: object
+    """The class, module or object that has the attribute replaced."""
+    attribute: str
+    replacement: object
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """How the server has to be configured, so that there is something to break."""
+    wide: str | None = None
+    """Why more than ten other cases may notice it as well."""
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        """The time in which the library is broken in this process."""
+        original = _original(self.owner, self.attribute)
+        # Nothing less takes frozen objects as well.
+        put = type.__setattr__ if isinstance(self.owner, type) else object.__setattr__
+        put(self.owner, self.attribute, self.replacement)
+        try:
+            yield
+        finally:
+            put(self.owner, self.attribute, original)
 
 
 BROKEN: dict[str, Broken] = {}
 
+Original = Callable[..., Any]
+
 
 def broken(
-    name: str, *, rule: str, case: str, options: tuple[str, ...] = ()
-) -> Callable[[Callable[[], None]], None]:
-    """Register a way to break the server. Its docstring says what it does wrong."""
+    owner: object,
+    attribute: str,
+    *,
+    rule: str,
+    case: str,
+    wide: str | None = None,
+    **settings: Any,
+) -> Callable[[Callable[..., Any]], None]:
+    """Register the decorated function, put in place of another, as a way to break the server.
 
-    def register(apply: Callable[[], None]) -> None:
-        assert name not in BROKEN, f"two broken servers are called {name}"
-        assert apply.__doc__, f"{name} says nothing about itself"
-        BROKEN[name] = Broken(name, apply.__doc__, rule, case, apply, options)
+    It gets the original as its first argument. Its docstring says what is wrong with the server.
+    """
+
+    def register(function: Callable[..., Any]) -> None:
+        original = getattr(owner, attribute)
+
+        @wraps(original)
+        def replacement(*args: Any, **kwargs: Any) -> Any:
+            return function(original, *args, **kwargs)
+
+        is_static = isinstance(_original(owner, attribute), staticmethod)
+        break_by(
+            owner,
+            attribute,
+            staticmethod(replacement) if is_static else replacement,
+            name=function.__name__.replace("_", "-"),
+            what=function.__doc__ or "",
+            rule=rule,
+            case=case,
+            wide=wide,
+            **settings,
+        )
 
     return register
 
 
-def replace(owner: type, method: str, replacement: Callable[..., Any]) -> None:
-    """Put a function in place of a method. It gets the original as its first argument."""
-    original = getattr(owner, method)
+def break_by(
+    owner: object,
+    attribute: str,
+    replacement: object,
+    *,
+    name: str,
+    what: str,
+    rule: str,
+    case: str,
+    wide: str | None = None,
+    **settings: Any,
+) -> None:
+    """Register a constant, put in place of another, as a way to break the server."""
+    assert name not in BROKEN, f"two broken servers are called {name}"
+    assert what, f"{name} says nothing about itself"
+    _original(owner, attribute)  # there is something to replace
+    BROKEN[name] = Broken(name, what, rule, case, owner, attribute, replacement, settings, wide)
 
-    def replaced(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return replacement(partial(original, self), self, *args, **kwargs)
 
-    setattr(owner, method, replaced)
+def _original(owner: object, attribute: str) -> Any:
+    """Return what is there itself, such as a static method rather than the function in it."""
+    if isinstance(owner, type | ModuleType):
+        return vars(owner)[attribute]
+    return getattr(owner, attribute)
 
 
-for area in ("_engineio", "_http", "_socketio"):
+for area in AREAS:
     import_module(f"{__name__}.{area}")

@@ -6,8 +6,6 @@ message, on whatever transport it came.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
 from collections import deque
@@ -18,19 +16,38 @@ from urllib.parse import urlencode
 
 import trio
 
+from sioproto_conformance.peers.framing import (
+    REVISION_4,
+    Framing,
+    Packet,
+    decode_payload,
+    encode_payload,
+)
 from sioproto_conformance.peers.http1 import Dialer, Headers, Response
 from sioproto_conformance.peers.wire import Gone, PeerError, Unexpected, within
 from sioproto_conformance.peers.ws import WsConnection, open_websocket
 
-Packet = str | bytes
+__all__ = [
+    "TRANSPORTS",
+    "Closed",
+    "EnginePeer",
+    "Packet",
+    "Query",
+    "Seen",
+    "Transport",
+    "decode_payload",
+    "encode_payload",
+    "target",
+]
+
 Transport = Literal["polling", "websocket"]
 Query = Iterable[tuple[str, str]]
 
 TRANSPORTS: dict[str, Transport] = {"polling": "polling", "websocket": "websocket"}
 """The variants of a case that is asked on both."""
 
-RECORD_SEPARATOR = "\x1e"
-_TEXT = ("Content-Type", "text/plain;charset=UTF-8")
+# Part of the pingInterval: a client that pings has to come before the server is at its end.
+_PING_EARLY = 0.8
 # A poll that is answered with a refusal may leave the session alive. A server that has closed it
 # refuses the next one at once.
 _CONFIRM_TIMEOUT = 1.0
@@ -56,27 +73,6 @@ class Seen:
     packet: Packet
 
 
-def encode_payload(packets: Iterable[Packet]) -> bytes:
-    """Return the body of a POST request with these packets."""
-    parts = [
-        packet if isinstance(packet, str) else "b" + base64.b64encode(packet).decode()
-        for packet in packets
-    ]
-    return RECORD_SEPARATOR.join(parts).encode("utf-8", "surrogatepass")
-
-
-def decode_payload(body: bytes) -> list[Packet]:
-    """Return the packets of a polling response. Raises ``Unexpected`` if they are malformed."""
-    packets: list[Packet] = []
-    try:
-        for part in body.decode("utf-8").split(RECORD_SEPARATOR):
-            binary = part.startswith("b")
-            packets.append(base64.b64decode(part[1:], validate=True) if binary else part)
-    except (UnicodeDecodeError, binascii.Error) as error:
-        raise Unexpected("packets in a polling response", f"{error}: {body[:200]!r}") from error
-    return packets
-
-
 def target(path: str, query: Query) -> str:
     """Return a request target."""
     return f"{path}?{urlencode(list(query))}"
@@ -90,13 +86,21 @@ class EnginePeer:
     """
 
     def __init__(
-        self, name: str, dialer: Dialer, nursery: trio.Nursery, path: str, transport: Transport
+        self,
+        name: str,
+        dialer: Dialer,
+        nursery: trio.Nursery,
+        path: str,
+        transport: Transport,
+        framing: Framing = REVISION_4,
     ) -> None:
         self.name = name
+        self.framing = framing
         self.transport: Transport = transport
         self.opened: dict[str, Any] = {}
         """The JSON of the open packet."""
         self.answer_pings = True
+        """Whether the heartbeat is kept up: pings answered, or sent where the client has to."""
         self.has_echo = False
         """Whether messages come back, which is then how the session is shown to be alive."""
         self.closed: Closed | None = None
@@ -128,13 +132,14 @@ class EnginePeer:
         query: Query = (),
         headers: Headers = (),
         poll: bool = True,
+        framing: Framing = REVISION_4,
     ) -> EnginePeer:
         """Open a session. Raises ``PeerError`` if the server does not.
 
         ``query`` is added to the usual parameters. With ``poll=False`` nothing is polled in the
         background before ``start_polling``.
         """
-        peer = cls(name, dialer, nursery, path, transport)
+        peer = cls(name, dialer, nursery, path, transport, framing)
         if transport == "websocket":
             ws = await peer.open_websocket(query=query, headers=headers)
             first = await ws.receive()
@@ -146,9 +151,11 @@ class EnginePeer:
             response = await peer.get(query=query, headers=headers)
             if response.status != 200:
                 raise Unexpected("an open packet", str(response))
-            peer._handshake(decode_payload(response.body))
+            peer._handshake(framing.decode(response))
             if poll:
                 peer.start_polling()
+        if framing.ping == "2":
+            nursery.start_soon(peer._ping_until_closed)
         return peer
 
     # What the open packet says
@@ -201,6 +208,26 @@ class EnginePeer:
             raise Gone("a ping packet", f"the session was {self.closed}")
         return at
 
+    async def next_pong(self, ping: str | None = None, *, timeout: float) -> Packet:
+        """Wait for a pong that is still to come, where the client pings, and return the packet.
+
+        ``ping`` is sent first.
+        """
+        before = len(self.seen)
+
+        def pong() -> Packet | None:
+            heard = (seen.packet for seen in self.seen[before:])
+            return next((one for one in heard if isinstance(one, str) and one[:1] == "3"), None)
+
+        if ping is not None:
+            await self.send(ping)
+        with within(timeout, "a pong packet"):
+            await self.wait_until(lambda: pong() is not None or self.closed is not None)
+        packet = pong()
+        if packet is None:
+            raise Gone("a pong packet", f"the session was {self.closed}")
+        return packet
+
     async def sentinel(self) -> list[Packet]:
         """Send a message, wait for its echo, and return the packets that came before it.
 
@@ -244,7 +271,7 @@ class EnginePeer:
             if self.closed is not None:
                 response = await self.get(timeout=confirm)
             else:
-                response = await self.post(b"3", timeout=confirm)
+                response = await self.post(self.encode(self.framing.neutral), timeout=confirm)
         except Gone:
             return self.closed
         except PeerError:
@@ -271,17 +298,27 @@ class EnginePeer:
                 if isinstance(packet, str):
                     await self.ws.send_text(packet)
                 else:
-                    await self.ws.send_binary(packet)
+                    await self.ws.send_binary(self.framing.to_frame(packet))
             return None
         try:
-            return await self.post(encode_payload(packets))
+            return await self.post(self.encode(*packets))
         except Gone:
             return None
 
+    def encode(self, *packets: Packet) -> bytes:
+        """Return the body of a POST of this session with these packets."""
+        return self.framing.encode(packets)
+
+    def decode(self, response: Response) -> list[Packet]:
+        """Return the packets of an answer to a poll of this session; raises ``Unexpected``."""
+        return self.framing.decode(response)
+
     async def post(
-        self, body: bytes, *, headers: Headers = (_TEXT,), timeout: float | None = None
+        self, body: bytes, *, headers: Headers | None = None, timeout: float | None = None
     ) -> Response:
         """Send any body in a POST request of this session, when no other is under way."""
+        if headers is None:
+            headers = [self.framing.label]
         async with self._post_lock:
             return await self._exchange("POST", headers=headers, body=body, timeout=timeout)
 
@@ -299,7 +336,7 @@ class EnginePeer:
         response = await self.get(timeout=timeout)
         if response.status != 200:
             raise Unexpected("a response with packets", str(response))
-        packets = decode_payload(response.body)
+        packets = self.decode(response)
         for packet in packets:
             self._note(packet)
         return packets
@@ -307,11 +344,12 @@ class EnginePeer:
     def target(self, transport: Transport | None = None, *, query: Query = ()) -> str:
         """Return the target of a request of this session."""
         session = [("sid", self.sid)] if self.sid else []
-        usual = [("EIO", "4"), ("transport", transport or self.transport)]
-        return target(self._path, [*usual, *session, *query])
+        usual = [("EIO", self.framing.revision), ("transport", transport or self.transport)]
+        return target(self._path, [*usual, *session, *self.framing.parameters, *query])
 
     async def hang_up(self) -> None:
         """Drop the connections without a word: the WebSocket, and the poll that is pending."""
+        self.answer_pings = False
         self._pausing = True
         self._poll_scope.cancel()
         if self.ws is not None:
@@ -409,7 +447,7 @@ class EnginePeer:
                 while self.closed is None and not self._pausing:
                     response = await self.get(timeout=math.inf)
                     if response.status == 200:
-                        for packet in decode_payload(response.body):
+                        for packet in self.decode(response):
                             self._deliver(packet)
                     else:
                         self._end(Closed(f"a poll was answered with {response}"))
@@ -423,8 +461,14 @@ class EnginePeer:
         while self.closed is None:
             incoming = await ws.receive_unbounded()
             match incoming.kind:
-                case "text" | "binary":
+                case "text":
                     self._deliver(incoming.data)
+                case "binary":
+                    assert isinstance(incoming.data, bytes)
+                    try:
+                        self._deliver(self.framing.from_frame(incoming.data))
+                    except Unexpected as error:
+                        self._end(Closed(f"a frame that is no packet: {error.actual}"))
                 case "pong":
                     assert isinstance(incoming.data, bytes)
                     self.pongs.append(incoming.data)
@@ -443,9 +487,9 @@ class EnginePeer:
     def _note(self, packet: Packet) -> bool:
         """Write the packet down, do what it asks for, and tell whether it is news to a case."""
         self.seen.append(Seen(trio.current_time(), packet))
-        if packet == "2":
-            if self.answer_pings:
-                self._nursery.start_soon(self._pong)
+        if packet == self.framing.heard:
+            if self.answer_pings and packet == "2":
+                self._nursery.start_soon(self._keep_alive)
             return False
         if packet == "1":
             # On a WebSocket the connection has to follow; on polling nothing else can.
@@ -454,13 +498,19 @@ class EnginePeer:
             return False
         return packet != "6"
 
-    async def _pong(self) -> None:
-        # An answer to the pong that does not come is the server's affair: the case sees to it that
-        # its own requests are answered.
+    async def _keep_alive(self) -> None:
+        # An answer that does not come is the server's affair: the case sees to it that its own
+        # requests are answered.
         try:
-            await self.send("3")
+            await self.send(self.framing.ping)
         except PeerError as error:
-            self._dialer.transcript.add(self.name, "out", "note", b"", f"pong failed: {error}")
+            self._dialer.transcript.add(self.name, "out", "note", b"", f"heartbeat failed: {error}")
+
+    async def _ping_until_closed(self) -> None:
+        while self.closed is None and self.ping_interval > 0:
+            await trio.sleep(_PING_EARLY * self.ping_interval)
+            if self.answer_pings and self.closed is None:
+                await self._keep_alive()
 
     async def _ws_ping(self) -> None:
         assert self.ws is not None

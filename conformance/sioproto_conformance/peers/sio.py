@@ -7,6 +7,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from sioproto_conformance.peers.eio import Closed, EnginePeer
 from sioproto_conformance.peers.http1 import Response
@@ -103,8 +104,10 @@ def encode_packet(
 class SocketPeer:
     """One client of a Socket.IO server, with as many namespaces as it joins."""
 
-    def __init__(self, engine: EnginePeer, *, expects_auth: bool) -> None:
+    def __init__(self, engine: EnginePeer, *, expects_auth: bool, implicit: bool = False) -> None:
         self.engine = engine
+        self.implicit = implicit
+        """Whether the main namespace is joined without asking, as in revision 4."""
         self.sids: dict[str, str] = {}
         """The session id in each namespace that was joined."""
         self.auth: dict[str, Any] = {}
@@ -143,8 +146,9 @@ class SocketPeer:
         Raises ``NoAnswer``, ``Gone``, and ``Unexpected`` for what is no Socket.IO packet or comes
         between a packet and its attachments.
         """
-        if self._held:
-            return self._held.popleft()
+        return self._held.popleft() if self._held else await self._read(timeout)
+
+    async def _read(self, timeout: float | None) -> Packet:
         message = await self.engine.next(timeout=timeout)
         if isinstance(message, bytes) or not message.startswith("4"):
             raise Unexpected("a Socket.IO packet", repr(message[:200]))
@@ -163,9 +167,20 @@ class SocketPeer:
         The contract's ``auth`` event may come before or behind the answer: it is waited for and
         taken out, see ``auth``. Packets of other namespaces stay for ``next``.
         """
+        await self.join(nsp, auth)
+        return await self.connect_answer(nsp)
+
+    async def join(self, nsp: str = "/", auth: Any = None) -> None:
+        """Ask for a namespace and do not wait for the answer.
+
+        In revision 4 credentials are a query behind the name.
+        """
+        if self.implicit:
+            query = f"?{urlencode(auth)}" if auth else ""
+            await self.send(f"0{nsp}{query},")
+            return
         text, _ = encode_packet(CONNECT, auth, nsp=nsp)
         await self.send(text)
-        return await self.connect_answer(nsp)
 
     async def connect_answer(self, nsp: str = "/") -> Packet:
         """Return the answer to a CONNECT that was sent by hand, as ``connect`` does."""
@@ -183,6 +198,8 @@ class SocketPeer:
         self._held.extend(others)
         if answer.type == CONNECT and isinstance(answer.data, dict):
             self.sids[nsp] = str(answer.data.get("sid", ""))
+        elif answer.type == CONNECT and self.implicit:
+            self.sids[nsp] = self.engine.sid if nsp == "/" else f"{nsp}#{self.engine.sid}"
         if auth is not None:
             self.auth[nsp] = auth.data[1] if len(auth.data) > 1 else None
         return answer

@@ -61,7 +61,7 @@ def within(seconds: float, expected: str) -> Iterator[None]:
         raise NoAnswer(expected, f"nothing came within {seconds:.1f} s") from None
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that passed. Each byte is written down once, at the layer that understood it."""
 
     t: float
@@ -74,6 +74,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """How many there were."""
     note: str = ""
+    frame: tuple[int, bool] | None = None
+    """Of a WebSocket frame that was sent, its first byte and whether it was masked: then ``bytes``
+    are the payload. Otherwise they are what was sent."""
 
 
 class Transcript:
@@ -85,13 +88,28 @@ class Transcript:
         self.entries: list[Entry] = []
 
     def add(
-        self, conn: str, dir: Literal["out", "in"], layer: Layer, data: bytes, note: str = ""
+        self,
+        conn: str,
+        dir: Literal["out", "in"],
+        layer: Layer,
+        data: bytes,
+        note: str = "",
+        frame: tuple[int, bool] | None = None,
     ) -> None:
         kept = data[: max(0, min(_ENTRY_LIMIT, _TRANSCRIPT_LIMIT - self._stored))]
         self._stored += len(kept)
         elapsed = round(trio.current_time() - self._began, 6)
         self.entries.append(
-            Entry(t=elapsed, conn=conn, dir=dir, layer=layer, data=kept, size=len(data), note=note)
+            Entry(
+                t=elapsed,
+                conn=conn,
+                dir=dir,
+                layer=layer,
+                data=kept,
+                size=len(data),
+                note=note,
+                frame=frame,
+            )
         )
 
 
@@ -108,6 +126,20 @@ class Address:
         """What goes into a ``Host`` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+    async def connect(self) -> trio.abc.Stream:
+        """Open a connection. Raises ``OSError``, or ``trio.BrokenResourceError`` for TLS."""
+        stream = await trio.open_tcp_stream(self.host, self.port)
+        if not self.tls:
+            return stream
+        encrypted = trio.SSLStream(
+            stream,
+            ssl.create_default_context(),
+            server_hostname=self.host,
+            https_compatible=True,
+        )
+        await encrypted.do_handshake()
+        return encrypted
 
 
 def parse_url(url: str) -> Address:
@@ -139,18 +171,9 @@ class Wire:
         cls, address: Address, conn: str, transcript: Transcript, *, timeout: float
     ) -> Wire:
         """Connect within ``timeout`` seconds. Raises ``NoAnswer`` or ``Gone``."""
-        stream: trio.abc.Stream
         try:
             with within(timeout, "the server to accept a connection"):
-                stream = await trio.open_tcp_stream(address.host, address.port)
-                if address.tls:
-                    stream = trio.SSLStream(
-                        stream,
-                        ssl.create_default_context(),
-                        server_hostname=address.host,
-                        https_compatible=True,
-                    )
-                    await stream.do_handshake()
+                stream = await address.connect()
         except (OSError, trio.BrokenResourceError) as error:
             # trio tells only in the cause, one per address, why there is no connection.
             cause: BaseException = error.__cause__ or error
@@ -164,15 +187,23 @@ class Wire:
         self.transcript.add(self.conn, "out", "note", b"", text)
 
     async def send(
-        self, data: bytes, *, layer: Layer = "tcp", note: str = "", shown: bytes | None = None
+        self,
+        data: bytes,
+        *,
+        layer: Layer = "tcp",
+        note: str = "",
+        shown: bytes | None = None,
+        frame: tuple[int, bool] | None = None,
     ) -> None:
         """Send bytes as they are. A connection that the server has ended takes them silently.
 
         Whether the server is still there is what receiving tells; a case must not depend on which
-        of the two noticed first. ``shown`` goes into the transcript in place of ``data``.
+        of the two noticed first. ``shown`` goes into the transcript in place of ``data``,
+        with what ``frame`` says was around it.
         """
         async with self._send_lock:
-            self.transcript.add(self.conn, "out", layer, data if shown is None else shown, note)
+            written = data if shown is None else shown
+            self.transcript.add(self.conn, "out", layer, written, note, frame)
             try:
                 await self._stream.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):

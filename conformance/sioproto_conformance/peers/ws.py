@@ -146,7 +146,9 @@ class WsConnection:
         about += [] if masked else ["unmasked"]
         about += [f"rsv {rsv}"] if rsv else []
         about += [note] if note else []
-        await self.wire.send(frame, layer="ws", note=", ".join(about), shown=payload)
+        await self.wire.send(
+            frame, layer="ws", note=", ".join(about), shown=payload, frame=(frame[0], masked)
+        )
 
     async def send_raw(self, data: bytes, *, note: str = "") -> None:
         """Send any bytes, a frame or not."""

@@ -12,11 +12,15 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
+
+import anyio
 
 from sioproto.asgi import EngineServer, Server
+from sioproto_conformance import _tier2
 from sioproto_conformance._fixture import Settings, configurations, echo, install
 
-SLOW = Settings(ping_interval=25, ping_timeout=20, connect_timeout=45)
+SLOW = Settings(ping_interval=25, ping_timeout=20, connect_timeout=45, upgrade_timeout=10)
 
 
 def create_app(settings: Settings) -> Server:
@@ -24,6 +28,7 @@ def create_app(settings: Settings) -> Server:
     engine, sockets, config = configurations(settings)
     io = Server(engine=sockets, config=config, other=EngineServer(echo, config=engine))
     install(io)
+    _tier2.install(io, anyio.sleep, partial(print, flush=True))
     return io
 
 

@@ -1,10 +1,11 @@
-"""The two applications of the contract on python-socketio and uvicorn, at two endpoints."""
+"""The applications of the contract on python-socketio and uvicorn, at two endpoints."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -12,19 +13,26 @@ from typing import Any
 import engineio
 import socketio
 import uvicorn
+from tier2 import NAMESPACE, serve_conformance
 
-FAST = {"ping_interval": 1, "ping_timeout": 1}
-SLOW = {"ping_interval": 25, "ping_timeout": 20}
+FAST: dict[str, Any] = {"ping_interval": 1, "ping_timeout": 1}
+SLOW: dict[str, Any] = {"ping_interval": 25, "ping_timeout": 20}
 
 
-def create_app(heartbeat: dict[str, int]) -> Callable[..., Awaitable[None]]:
-    """Return both applications, each at its path."""
+def create_app(heartbeat: dict[str, Any]) -> Callable[..., Awaitable[None]]:
+    """Return the applications, each at its path."""
     engine = engineio.ASGIApp(echo(heartbeat), engineio_path="engine.io")
+    msgpack = fixture({**heartbeat, "serializer": "msgpack"})
+    others = {
+        "/engine.io/": engine,
+        "/socket.io-msgpack/": socketio.ASGIApp(msgpack, socketio_path="socket.io-msgpack"),
+    }
     sockets = socketio.ASGIApp(fixture(heartbeat), socketio_path="socket.io")
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         path = scope.get("path", "")
-        await (engine if path.startswith("/engine.io/") else sockets)(scope, receive, send)
+        served = next((app for start, app in others.items() if path.startswith(start)), sockets)
+        await served(scope, receive, send)
 
     return app
 
@@ -40,10 +48,13 @@ def echo(heartbeat: dict[str, int]) -> engineio.AsyncServer:
     return server
 
 
-def fixture(heartbeat: dict[str, int]) -> socketio.AsyncServer:
+def fixture(options: dict[str, Any]) -> socketio.AsyncServer:
     """Return the Socket.IO application."""
     server = socketio.AsyncServer(
-        async_mode="asgi", cors_allowed_origins="*", namespaces=["/", "/custom"], **heartbeat
+        async_mode="asgi",
+        cors_allowed_origins="*",
+        namespaces=["/", "/custom", NAMESPACE],
+        **options,
     )
 
     @server.on("connect")
@@ -62,6 +73,7 @@ def fixture(heartbeat: dict[str, int]) -> socketio.AsyncServer:
     async def message_with_ack(sid: str, *args: object) -> tuple[object, ...]:
         return args
 
+    serve_conformance(server)
     return server
 
 
@@ -82,20 +94,19 @@ def listen() -> socket.socket:
 
 
 async def main() -> None:
-    """Serve until the process is ended."""
-    listeners = {"url": (listen(), FAST), "slow_url": (listen(), SLOW)}
-    servers = [
-        Server(uvicorn.Config(create_app(heartbeat), ws="wsproto", log_level="error")).serve(
-            sockets=[listener]
-        )
-        for listener, heartbeat in listeners.values()
-    ]
-    urls = {
-        name: f"http://127.0.0.1:{listener.getsockname()[1]}"
-        for name, (listener, _) in listeners.items()
-    }
-    print(json.dumps(urls), flush=True)
-    await asyncio.gather(*servers)
+    """Serve until SIGTERM."""
+    options = {"ws": "wsproto", "log_level": "error", "timeout_graceful_shutdown": 1}
+    servers = [Server(uvicorn.Config(create_app(one), **options)) for one in (FAST, SLOW)]
+    listeners = [listen(), listen()]
+
+    def stop() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    url, slow_url = (f"http://127.0.0.1:{one.getsockname()[1]}" for one in listeners)
+    print(json.dumps({"url": url, "slow_url": slow_url}), flush=True)
+    await asyncio.gather(*(s.serve(sockets=[at]) for s, at in zip(servers, listeners, strict=True)))
 
 
 if __name__ == "__main__":

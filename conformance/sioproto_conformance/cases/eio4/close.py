@@ -5,20 +5,15 @@ from __future__ import annotations
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import across, case
 from sioproto_conformance.cases.eio4._shared import (
-    NEUTRAL,
     beside_a_session,
     check_not_open,
     check_refusal,
+    neutral,
     open_any,
 )
-from sioproto_conformance.peers.eio import EnginePeer, Query
 
 _ENDS = {"close-packet": "1", "invalid-packet": "abc"}
 _REQUESTS = {"get": "GET", "post": "POST"}
-
-
-def _session(peer: EnginePeer, transport: str = "polling") -> Query:
-    return [("EIO", "4"), ("transport", transport), ("sid", peer.sid)]
 
 
 @case(
@@ -26,11 +21,12 @@ def _session(peer: EnginePeer, transport: str = "polling") -> Query:
     covers=["EIO-CL-01", "EIO-POLL-15"],
     needs=["polling"],
     tags=["close"],
+    also="eio3",
 )
 async def packet_by_polling_ends_session(t: Bench) -> None:
     """A close packet sent by polling is taken like any other, and ends the session."""
     bad, control = await t.eio.pair("polling")
-    response = await bad.post(b"1")
+    response = await bad.post(bad.encode("1"))
     t.equal(response.status, 200, "status", rule="EIO-POLL-15")
     t.equal(response.body, b"ok", "body", rule="EIO-POLL-15")
     await t.expect_closed(bad, while_open=control)
@@ -42,16 +38,17 @@ async def packet_by_polling_ends_session(t: Bench) -> None:
     needs=["polling"],
     tags=["close"],
     variants=across(_ENDS, _REQUESTS),
+    also="eio3",
 )
 async def ended_session_unknown(t: Bench, variant: tuple[str, str]) -> None:
     """The id of a session that has ended is as unknown as one that was never given out."""
     end, method = variant
     async with beside_a_session(t):
         peer = await t.eio.open("polling", poll=False)
-        t.equal((await peer.post(NEUTRAL)).status, 200, "status while it lives")
+        t.equal((await peer.post(neutral(peer))).status, 200, "status while it lives")
         await peer.send(end)
         body = b"4hello" if method == "POST" else None
-        response = await t.eio.get(_session(peer), method=method, body=body)
+        response = await t.eio.get(t.eio.query(sid=peer.sid), method=method, body=body)
         check_refusal(t, response, 1, status="EIO-CL-09", body="EIO-ERR-03")
 
 
@@ -60,14 +57,15 @@ async def ended_session_unknown(t: Bench, variant: tuple[str, str]) -> None:
     covers=["EIO-CL-09"],
     needs=["upgrade"],
     tags=["close"],
+    also="eio3",
 )
 async def ended_session_not_upgraded(t: Bench) -> None:
     """A session that has ended cannot be brought back by a WebSocket."""
     async with beside_a_session(t):
         peer = await t.eio.open("polling", poll=False)
-        t.equal((await peer.post(NEUTRAL)).status, 200, "status while it lives")
-        await peer.post(b"1")
-        await check_not_open(t, _session(peer, "websocket"), rule="EIO-CL-09")
+        t.equal((await peer.post(neutral(peer))).status, 200, "status while it lives")
+        await peer.send("1")
+        await check_not_open(t, t.eio.query("websocket", peer.sid), rule="EIO-CL-09")
 
 
 @case(
@@ -75,6 +73,7 @@ async def ended_session_not_upgraded(t: Bench) -> None:
     covers=["EIO-WS-06", "EIO-ROB-01"],
     needs=["websocket"],
     tags=["close"],
+    also="eio3",
 )
 async def packet_by_websocket_decided(t: Bench) -> None:
     """What a close packet on WebSocket does, on which the texts and the reference differ."""

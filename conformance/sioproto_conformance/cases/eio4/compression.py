@@ -21,7 +21,7 @@ _MOST_BLOCKS = 200
 
 @case(
     "eio4.compression.poll-answer.decodes",
-    covers=["EIO-HC-01c", "EIO-HC-01b", "EIO-HC-01"],
+    covers=["EIO-HC-01c", "EIO-HC-01b", "EIO-HC-01", "EIO-HC-04"],
     needs=["polling", "echo"],
     variants={
         "gzip": ("gzip", {"gzip"}),
@@ -46,6 +46,9 @@ async def poll_answer_decodes(t: Bench, variant: tuple[str | None, set[str]]) ->
         t.require(encoding in {"identity", *_FORMATS}, "an encoding that is known", encoding)
         asked = encoding in accepted | {"identity"}
         t.check(asked, f"one of {sorted(accepted)}, or none", encoding, rule="EIO-HC-01b")
+        chunked = response.header("transfer-encoding") == "chunked"
+        sized = response.header("content-length") is not None
+        t.check(chunked or sized, "a length, or chunks", response, rule="EIO-HC-04")
         packets += news(decode_payload(_decoded(t, response, encoding)))
     t.equal(packets, [packet], "packets")
     t.observe("encoding of polls", encoding)
@@ -103,6 +106,7 @@ async def websocket_message_echoed(t: Bench, variant: tuple[str, int]) -> None:
 @case(
     "eio4.compression.garbage.closes-session",
     covers=["EIO-HC-05c", "EIO-ROB-01"],
+    tags=["crash"],
     needs=["websocket"],
 )
 async def compressed_garbage(t: Bench) -> None:

@@ -29,6 +29,7 @@ _ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 async def one_open_packet(t: Bench) -> None:
     """A handshake by GET is answered at once with status 200 and one open packet."""
     response = await t.eio.get()
+    t.require(response.status != 404, "a path that is served", response, rule="EIO-PATH-01")
     t.require(response.status == 200, "status 200", response)
     packets = decode_payload(response.body)
     t.equal(len(packets), 1, "number of packets")
@@ -64,6 +65,7 @@ async def open_packet_complete(t: Bench, transport: Transport) -> None:
     "eio4.handshake.upgrades.fit-the-transport",
     covers=["EIO-HS-05", "EIO-HS-04b"],
     variants=TRANSPORTS,
+    also="eio3",
 )
 async def upgrades_fit_the_transport(t: Bench, transport: Transport) -> None:
     """A polling session is offered the upgrade to WebSocket, a WebSocket session none."""
@@ -83,6 +85,7 @@ async def upgrades_fit_the_transport(t: Bench, transport: Transport) -> None:
     "eio4.handshake.websocket.switches",
     covers=["EIO-HS-04", "EIO-WS-12"],
     needs=["websocket"],
+    also="eio3",
 )
 async def websocket_switches(t: Bench) -> None:
     """A WebSocket request without session id is accepted, and its first frame opens a session."""
@@ -102,6 +105,7 @@ async def websocket_switches(t: Bench) -> None:
     "eio4.handshake.session-ids.differ",
     covers=["EIO-HS-06b", "EIO-HS-06"],
     variants=TRANSPORTS,
+    also="eio3",
 )
 async def session_ids_differ(t: Bench, transport: Transport) -> None:
     """Sessions opened in a row have ids that are unlike each other."""
@@ -114,12 +118,18 @@ async def session_ids_differ(t: Bench, transport: Transport) -> None:
     t.check(shape, "20 characters of URL-safe base64", sids, rule="EIO-HS-06")
 
 
-@case("eio4.handshake.empty-session-id.opens-session", covers=["EIO-QP-06"], needs=["polling"])
+@case(
+    "eio4.handshake.empty-session-id.opens-session",
+    covers=["EIO-QP-06"],
+    needs=["polling"],
+    also="eio3",
+)
 async def empty_session_id(t: Bench) -> None:
     """An empty session id counts as none."""
-    response = await t.eio.get([("EIO", "4"), ("transport", "polling"), ("sid", "")])
+    response = await t.eio.get(t.eio.query(sid=""))
     t.require(response.status == 200, "status 200", response)
-    t.check(response.text.startswith("0{"), "an open packet", response)
+    packets = t.eio.framing.decode(response)
+    t.check(str(packets[0]).startswith("0{"), "an open packet", response)
 
 
 @case(
@@ -224,12 +234,13 @@ async def revision_3_refused_or_spoken(t: Bench) -> None:
         "longer": ("polling2", "EIO-ERR-02b"),
         "webtransport": ("webtransport", "EIO-QP-04"),
     },
+    also="eio3",
 )
 async def transport_refused(t: Bench, variant: tuple[str, str]) -> None:
     """A handshake for a transport that is not offered over HTTP is refused."""
     transport, status = variant
     async with beside_a_session(t):
-        response = await t.eio.get([("EIO", "4"), ("transport", transport)])
+        response = await t.eio.get([*t.eio.query()[:1], ("transport", transport)])
         check_refusal(t, response, 0, status=status, body="EIO-ERR-02")
 
 
@@ -238,6 +249,7 @@ async def transport_refused(t: Bench, variant: tuple[str, str]) -> None:
     covers=["EIO-HS-08", "EIO-ERR-04", "EIO-ERR-01"],
     needs=["polling"],
     variants={name: name.upper() for name in ("post", "put", "delete", "patch", "head")},
+    also="eio3",
 )
 async def method_refused(t: Bench, method: str) -> None:
     """A handshake by any method but GET is refused."""
@@ -252,11 +264,12 @@ async def method_refused(t: Bench, method: str) -> None:
     "eio4.handshake.websocket-without-upgrade.refused",
     covers=["EIO-ERR-05", "EIO-ERR-01"],
     needs=["websocket"],
+    also="eio3",
 )
 async def websocket_without_upgrade_refused(t: Bench) -> None:
     """A handshake for WebSocket by a plain GET is refused."""
     async with beside_a_session(t):
-        response = await t.eio.get([("EIO", "4"), ("transport", "websocket")])
+        response = await t.eio.get(t.eio.query("websocket"))
         check_refusal(t, response, 3, status="EIO-ERR-05", body="EIO-ERR-05")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
+from sioproto_conformance.cases.eio4._shared import neutral
 from sioproto_conformance.peers.http1 import Response
 from sioproto_conformance.peers.ws import WsConnection
 
@@ -84,6 +85,40 @@ async def preflight_answered(t: Bench) -> None:
     t.check("POST" in methods or methods == "*", "POST among the methods", methods)
     headers = preflight.header("access-control-allow-headers") or ""
     t.check("content-type" in headers.lower() or headers == "*", "content-type", headers)
+
+
+@case(
+    "eio4.headers.post-answer.not-stored",
+    covers=["EIO-HDR-02"],
+    needs=["polling"],
+    also="eio3",
+)
+async def post_answer_not_stored(t: Bench) -> None:
+    """The answer to a POST forbids caches to store it, and says how long it is."""
+    peer = await t.eio.open("polling")
+    response = await peer.post(neutral(peer))
+    t.require(response.status == 200, "status 200", response)
+    caching = (response.header("cache-control") or "none").lower()
+    t.check("no-store" in caching, "cache-control: no-store", caching)
+    length = response.header("content-length")
+    t.equal(length, str(len(response.body)), "content-length")
+
+
+@case("eio4.headers.old-browser.filter-off", covers=["EIO-HDR-03"], needs=["polling"], also="eio3")
+async def old_browser_filter_off(t: Bench) -> None:
+    """A browser whose filter may take an echo for an attack is told not to use it."""
+    agents = (
+        "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; rv:11.0) like Gecko",
+        "Mozilla/5.0 (compatible;MSIE 9.0;Windows NT 6.1)",
+    )
+    for agent in agents:
+        header = ("User-Agent", agent)
+        peer = await t.eio.open("polling", poll=False)
+        opened = await t.eio.get(headers=[header])
+        posted = await peer.post(neutral(peer), headers=[peer.framing.label, header])
+        for response in (opened, posted):
+            t.require(response.status == 200, "status 200", response)
+            t.equal(response.header("x-xss-protection"), "0", "X-XSS-Protection")
 
 
 @case(

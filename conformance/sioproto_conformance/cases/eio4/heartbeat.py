@@ -61,7 +61,7 @@ async def answered_pings_keep_session(t: Bench, transport: Transport) -> None:
     peer = await t.eio.open(transport)
     began = peer.seen[0].at
     for _ in range(_ROUNDS):
-        with t.expecting("EIO-HB-01"):
+        with t.expecting("EIO-HB-01", open="EIO-HB-03b"):
             at = await peer.next_ping(timeout=peer.ping_interval + t.timeout)
         waited, began = at - began, at
         least = _EARLY * peer.ping_interval
@@ -246,7 +246,7 @@ async def _ping_frames(peer: EnginePeer) -> None:
     "eio4.heartbeat.silent-sessions.spare-others",
     covers=["EIO-ROB-01"],
     needs=["fast-heartbeat"],
-    tags=["heartbeat"],
+    tags=["flood", "heartbeat"],
     variants=TRANSPORTS,
 )
 async def silent_sessions_spare_others(t: Bench, transport: Transport) -> None:

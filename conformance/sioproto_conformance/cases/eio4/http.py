@@ -13,8 +13,9 @@ from sioproto_conformance.cases.eio4._shared import (
     news,
     receive,
     send_and_hear,
+    settle,
 )
-from sioproto_conformance.peers.eio import EnginePeer, decode_payload
+from sioproto_conformance.peers.eio import EnginePeer, decode_payload, target
 from sioproto_conformance.peers.http1 import Response, request_bytes
 from sioproto_conformance.peers.wire import Gone, PeerError, Unexpected, within
 from sioproto_conformance.peers.ws import WsConnection
@@ -137,6 +138,7 @@ async def expect_continue_served(t: Bench) -> None:
 @case(
     "eio4.http.garbage.answered-or-closed",
     covers=["EIO-ROB-02", "EIO-ROB-01"],
+    tags=["crash"],
     variants={
         "not-http": b"hello, world\r\n\r\n",
         "binary": bytes(range(256)) * 4 + b"\r\n\r\n",
@@ -212,3 +214,63 @@ async def slow_body_read(t: Bench) -> None:
     response = await http.response("POST")
     t.require(response.status == 200, "status 200", response)
     t.equal(await peer.next(), _PACKET, "echo")
+
+
+@case("eio4.http.path-below.served", covers=["EIO-PATH-02"], needs=["polling"], also="eio3")
+async def path_below_served(t: Bench) -> None:
+    """A request whose path begins with that of the server belongs to it."""
+    async with beside_a_session(t):
+        http = await t.http()
+        where = target(f"{t.eio.path}x/y", t.eio.query())
+        response = await http.request("GET", where)
+        t.require(response.status == 200, "status 200", response)
+        packets = t.eio.framing.decode(response)
+        t.check(str(packets[0]).startswith("0{"), "an open packet", response)
+
+
+@case(
+    "eio4.http.request-behind-pending-poll.answered",
+    covers=["EIO-POLL-18c", "EIO-ROB-01"],
+    needs=["polling", "echo"],
+)
+async def request_behind_pending_poll(t: Bench) -> None:
+    """A POST behind a pending poll on one connection is handled at once, or after the poll."""
+    peer = await t.eio.open("polling", poll=False)
+    http = await t.http("both")
+    poll = request_bytes("GET", peer.target(), http.address)
+    label = [peer.framing.label]
+    post = request_bytes("POST", peer.target(), http.address, headers=label, body=b"4behind")
+    await http.send_raw(poll + post, note="a poll, and a POST behind it")
+    await settle(t)
+    # This one brings the poll to its end, unless the one behind it has done so already.
+    await peer.post(b"4beside")
+    with t.expecting("EIO-POLL-18c"):
+        first = await http.response()
+        second = await http.response("POST")
+    t.equal((first.status, second.status), (200, 200), "answers in the order of the requests")
+    came = news(peer.decode(first))
+    while len(came) < 2:
+        came += news(await peer.poll())
+    t.equal(sorted(map(str, came)), ["4behind", "4beside"], "echoes")
+    t.observe("request behind a pending poll", "at once" if came[0] == "4behind" else "later")
+
+
+@case(
+    "eio4.refusal.origin-with-control-character.refused",
+    covers=["EIO-ERR-11"],
+    needs=["polling"],
+    variants={"delete": b"http://a\x7fb", "bell": b"http://a\x07b", "escape": b"http://a\x1bb"},
+)
+async def origin_with_control_character(t: Bench, origin: bytes) -> None:
+    """A request whose origin has control characters is a bad request."""
+    async with beside_a_session(t):
+        http = await t.http()
+        request = request_bytes("GET", t.eio.target(*t.eio.query()), http.address)
+        head = request.removesuffix(b"\r\n") + b"Origin: " + origin + b"\r\n\r\n"
+        await http.send_raw(head)
+        try:
+            response = await http.response()
+        except Gone as gone:
+            t.check(True, "status 400, or the connection ended", gone)
+            return
+        t.equal(response.status, 400, "status")

@@ -65,6 +65,7 @@ async def at_the_limit_read(t: Bench, variant: tuple[Transport, str]) -> None:
     needs=["echo", "polling"],
     tags=["limits"],
     variants={"content-length": False, "chunked": True},
+    also="eio3",
 )
 async def post_over_limit_not_delivered(t: Bench, chunked: bool) -> None:
     """A body of more than maxPayload bytes is refused or hung up on, and not delivered."""
@@ -95,6 +96,7 @@ async def post_over_limit_not_delivered(t: Bench, chunked: bool) -> None:
     needs=["echo", "websocket"],
     tags=["limits", "close"],
     variants={"text": "text", "binary": "binary", "fragments": "fragments"},
+    also="eio3",
 )
 async def frame_over_limit_closes_session(t: Bench, kind: str) -> None:
     """A WebSocket message of more than maxPayload bytes ends its session, and is not delivered."""
@@ -146,3 +148,41 @@ async def _send_fragments(bad: EnginePeer, limit: int) -> None:
     for _ in range(3):
         await bad.ws.send_frame(0x0, part, fin=False)
     await bad.ws.send_frame(0x0, b"x" * 8)
+
+
+@case(
+    "eio4.limits.not-utf8.counted-as-sent",
+    covers=["EIO-POLL-10b"],
+    needs=["echo", "polling"],
+    tags=["limits"],
+)
+async def not_utf8_counted_as_sent(t: Bench) -> None:
+    """What is no UTF-8 counts as the bytes that were sent, not as what they are replaced with."""
+    peer = await t.eio.open("polling")
+    size = _limit(t, peer) // 2
+    response = await peer.post(b"4" + b"\xff" * size)
+    t.check(response.status != 413, "no status 413", response)
+    t.observe("no UTF-8, half the limit", response.status)
+
+
+@case(
+    "eio4.limits.endless-body.cut-off",
+    covers=["EIO-POLL-09b", "EIO-POLL-09"],
+    needs=["polling"],
+    tags=["limits", "security"],
+    also="eio3",
+)
+async def endless_body_cut_off(t: Bench) -> None:
+    """A body in chunks that does not end is answered, or hung up on, once it is over the limit."""
+    peer, control = await t.eio.pair("polling")
+    limit = _limit(t, peer)
+    http = await t.http("endless")
+    headers = [TEXT, ("Transfer-Encoding", "chunked")]
+    head = request_bytes("POST", peer.target(), http.address, headers=headers)
+    chunk = b"%x\r\n%s\r\n" % (50_000, b"x" * 50_000)
+    answer = await send_and_hear(http, head + chunk * (2 * limit // 50_000 + 2))
+    decided = isinstance(answer, (Response, Gone))
+    t.check(decided, "an answer, or the connection dropped", answer)
+    if isinstance(answer, Response):
+        t.equal(answer.status, 413, "status", rule="EIO-POLL-09")
+    await still_there(t, control)

@@ -25,7 +25,7 @@ _TEXTS = {
     "noncharacter": "a\uffff\U0010ffffb",
 }
 
-_BINARIES = {
+BINARIES = {
     "four-bytes": bytes([1, 2, 3, 4]),
     "one-byte": b"\x00",
     "two-bytes": b"\xff\xfe",
@@ -46,6 +46,7 @@ _BINARIES = {
     covers=["EIO-PKT-11", "EIO-PKT-01"],
     needs=["echo"],
     variants=across(TRANSPORTS, _TEXTS),
+    also="eio3",
 )
 async def text_echoed(t: Bench, variant: tuple[Transport, str]) -> None:
     """A text message arrives unchanged, once, whatever characters it is made of."""
@@ -60,7 +61,7 @@ async def text_echoed(t: Bench, variant: tuple[Transport, str]) -> None:
     "eio4.message.binary.echoed",
     covers=["EIO-PKT-04", "EIO-P4-02", "EIO-PKT-06"],
     needs=["echo"],
-    variants=across(TRANSPORTS, _BINARIES),
+    variants=across(TRANSPORTS, BINARIES),
 )
 async def binary_echoed(t: Bench, variant: tuple[Transport, bytes]) -> None:
     """A binary message arrives unchanged, once, as raw bytes or in base64 as the transport asks."""
@@ -68,7 +69,8 @@ async def binary_echoed(t: Bench, variant: tuple[Transport, bytes]) -> None:
     peer = await t.eio.open(transport)
     await peer.send(data)
     rule = "EIO-P4-02" if transport == "polling" else "EIO-PKT-04"
-    t.equal(await peer.next(), data, "echo", rule=rule)
+    with t.expecting(rule):
+        t.equal(await peer.next(), data, "echo", rule=rule)
     await t.nothing_more(peer, rule=rule)
 
 
@@ -77,6 +79,7 @@ async def binary_echoed(t: Bench, variant: tuple[Transport, bytes]) -> None:
     covers=["EIO-PKT-02"],
     needs=["echo"],
     variants=TRANSPORTS,
+    also="eio3",
 )
 async def empty_text_echoed(t: Bench, transport: Transport) -> None:
     """A message packet without data is an empty message."""
@@ -97,11 +100,17 @@ async def empty_binary_echoed(t: Bench, transport: Transport) -> None:
     rule = "EIO-PKT-06" if transport == "polling" else "EIO-WS-02"
     peer = await t.eio.open(transport)
     await peer.send(b"")
-    t.equal(await peer.next(), b"", "echo", rule=rule)
+    with t.expecting(rule):
+        t.equal(await peer.next(), b"", "echo", rule=rule)
     await t.nothing_more(peer, rule=rule)
 
 
-@case("eio4.message.text-and-binary.keep-order", covers=["EIO-WS-01"], needs=["echo"])
+@case(
+    "eio4.message.text-and-binary.keep-order",
+    covers=["EIO-WS-01"],
+    needs=["echo"],
+    also="eio3",
+)
 async def text_and_binary_keep_order(t: Bench) -> None:
     """Text and binary messages sent by turns over WebSocket come back in that order."""
     peer = await t.eio.open("websocket")
@@ -187,7 +196,12 @@ async def invalid_utf8_decided(t: Bench) -> None:
     await t.expect_open(control)
 
 
-@case("eio4.message.two-sessions.kept-apart", covers=["EIO-PKT-01"], needs=["echo"])
+@case(
+    "eio4.message.two-sessions.kept-apart",
+    covers=["EIO-PKT-01"],
+    needs=["echo"],
+    also="eio3",
+)
 async def two_sessions_kept_apart(t: Bench) -> None:
     """Two sessions at once each get their own messages back."""
     one, two = await open_any(t, name="one"), await open_any(t, name="two")

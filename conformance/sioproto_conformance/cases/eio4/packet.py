@@ -32,6 +32,7 @@ _WITHOUT_EFFECT = {
     covers=["EIO-PKT-03", "EIO-PKT-01"],
     tags=["close"],
     variants=across(TRANSPORTS, _INVALID),
+    also="eio3",
 )
 async def invalid_closes_session(t: Bench, variant: tuple[Transport, str]) -> None:
     """A packet that starts with anything but a type or b ends its session, and no other."""
@@ -48,6 +49,7 @@ async def invalid_closes_session(t: Bench, variant: tuple[Transport, str]) -> No
     covers=["EIO-PKT-13"],
     needs=["echo"],
     variants=across(TRANSPORTS, _WITHOUT_EFFECT),
+    also="eio3",
 )
 async def without_effect_ignored(t: Bench, variant: tuple[Transport, str]) -> None:
     """An open, noop or untimely upgrade packet changes nothing and is not answered."""

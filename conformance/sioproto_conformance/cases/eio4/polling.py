@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
 from sioproto_conformance.cases.eio4._shared import (
-    NEUTRAL,
     answer_of,
     ended_or_answered,
+    neutral,
     news,
     pending_poll,
     refuses_posts,
@@ -17,18 +17,23 @@ from sioproto_conformance.cases.eio4._shared import (
     start_post,
     still_there,
 )
-from sioproto_conformance.peers.eio import Packet, decode_payload
+from sioproto_conformance.peers.eio import Packet
 from sioproto_conformance.peers.http1 import Response
 from sioproto_conformance.peers.wire import Wire
 
 _OVERLAPS = 3
 
 
-@case("eio4.polling.post.answered-ok", covers=["EIO-POLL-03"], needs=["polling", "echo"])
+@case(
+    "eio4.polling.post.answered-ok",
+    covers=["EIO-POLL-03"],
+    needs=["polling", "echo"],
+    also="eio3",
+)
 async def post_answered_ok(t: Bench) -> None:
     """A POST is answered with status 200 and the body ok."""
     peer = await t.eio.open("polling")
-    response = await peer.post(b"4hello")
+    response = await peer.post(peer.encode("4hello"))
     t.equal(response.status, 200, "status")
     t.equal(response.body, b"ok", "body")
     t.observe("content type", response.header("content-type") or "none")
@@ -37,19 +42,22 @@ async def post_answered_ok(t: Bench) -> None:
 
 @case(
     "eio4.polling.pending-poll.answered-by-message",
-    covers=["EIO-POLL-02", "EIO-HDR-01"],
+    covers=["EIO-POLL-02", "EIO-HDR-01", "EIO-POLL-01"],
     needs=["polling", "echo"],
+    also="eio3",
 )
 async def pending_poll_answered_by_message(t: Bench) -> None:
     """A pending poll is answered as soon as there is a message for it."""
     peer = await t.eio.open("polling", poll=False)
     pending = await pending_poll(t, peer)
-    await peer.post(b"4hello")
+    await peer.send("4hello")
     response = await pending.response()
     t.require(response.status == 200, "status 200", response)
-    if response.body == b"2":
+    packets = peer.decode(response)
+    if packets == ["2"]:
         t.inconclusive("a ping answered the pending poll")
-    t.equal(decode_payload(response.body), ["4hello"], "packets")
+    t.equal(packets, ["4hello"], "packets")
+    t.equal(len(packets), 1, "number of packets of a poll that waited", rule="EIO-POLL-01")
     label = (response.header("content-type") or "none").lower().replace(" ", "")
     t.equal(label, "text/plain;charset=utf-8", "content type", rule="EIO-HDR-01")
 
@@ -58,12 +66,13 @@ async def pending_poll_answered_by_message(t: Bench) -> None:
     "eio4.polling.buffered-message.answered-at-once",
     covers=["EIO-POLL-02"],
     needs=["polling", "echo"],
+    also="eio3",
 )
 async def buffered_message_answered_at_once(t: Bench) -> None:
     """A poll that finds a message buffered is answered at once."""
     peer = await t.eio.open("polling", poll=False)
     for text in ("4one", "4two"):
-        await peer.post(text.encode())
+        await peer.send(text)
         await settle(t)
         t.equal(news(await peer.poll()), [text], "packets")
 
@@ -73,6 +82,7 @@ async def buffered_message_answered_at_once(t: Bench) -> None:
     covers=["EIO-POLL-04", "EIO-POLL-04b", "EIO-POLL-16", "EIO-POLL-16b"],
     needs=["polling"],
     tags=["close"],
+    also="eio3",
 )
 async def overlapping_get_closes_session(t: Bench) -> None:
     """A second GET beside a pending one is refused, and ends both the session and the first."""
@@ -94,7 +104,7 @@ async def overlapping_get_closes_session(t: Bench) -> None:
         t.observe("status of the refusal", refusal.status)
     for answer in answers:
         if answer.status == 200:
-            t.equal(decode_payload(answer.body), ["1"], "the other's packets", rule="EIO-POLL-16")
+            t.equal(bad.decode(answer), ["1"], "the other's packets", rule="EIO-POLL-16")
     await t.expect_closed(bad, while_open=control)
 
 
@@ -103,6 +113,7 @@ async def overlapping_get_closes_session(t: Bench) -> None:
     covers=["EIO-POLL-06", "EIO-POLL-06b"],
     needs=["polling"],
     tags=["close"],
+    also="eio3",
 )
 async def overlapping_post_closes_session(t: Bench) -> None:
     """A second POST beside one whose body is still on its way is refused, and ends the session."""
@@ -110,7 +121,7 @@ async def overlapping_post_closes_session(t: Bench) -> None:
     await start_post(t, bad, b"4he", 10)
     refusal: Response | None = None
     for _ in range(_OVERLAPS):
-        response = await bad.post(NEUTRAL)
+        response = await bad.post(neutral(bad))
         if response.status != 200:
             refusal = response
             break
@@ -130,6 +141,7 @@ async def overlapping_post_closes_session(t: Bench) -> None:
         "reset": ("EIO-POLL-07", Wire.reset),
         "half-closed": ("EIO-POLL-07b", Wire.send_eof),
     },
+    also="eio3",
 )
 async def dropped_poll_ends_session(
     t: Bench, variant: tuple[str, Callable[[Wire], Awaitable[None]]]
@@ -139,7 +151,7 @@ async def dropped_poll_ends_session(
     bad = await t.eio.open("polling", name="bad", poll=False)
     control = await t.eio.open("polling", name="control")
     pending = await pending_poll(t, bad)
-    t.equal((await bad.post(NEUTRAL)).status, 200, "status of a POST before", rule=rule)
+    t.equal((await bad.post(neutral(bad))).status, 200, "status of a POST before", rule=rule)
     await drop(pending.wire)
     refusal = await refuses_posts(t, bad)
     t.check(refusal is not None, "POSTs refused", refusal or "still taken", rule=rule)
@@ -152,6 +164,7 @@ async def dropped_poll_ends_session(
     needs=["polling"],
     tags=["close"],
     variants={"closed": Wire.abort, "reset": Wire.reset},
+    also="eio3",
 )
 async def dropped_post_ends_session(t: Bench, drop: Callable[[Wire], Awaitable[None]]) -> None:
     """A client that drops the connection in the middle of a POST is gone."""
@@ -169,17 +182,18 @@ async def dropped_post_ends_session(t: Bench, drop: Callable[[Wire], Awaitable[N
     needs=["polling"],
     tags=["close"],
     variants={
-        "close-packet": (b"1", "6"),
-        "invalid-packet": (b"abc", "1"),
-        "empty-packet": (b"", "1"),
+        "close-packet": ("1", "6"),
+        "invalid-packet": ("abc", "1"),
+        "empty-packet": (None, "1"),
     },
+    also="eio3",
 )
-async def pending_poll_ended_with_session(t: Bench, variant: tuple[bytes, Packet]) -> None:
+async def pending_poll_ended_with_session(t: Bench, variant: tuple[str | None, Packet]) -> None:
     """A poll pending when the session ends is told: by noop for a wish, by close for a fault."""
-    body, last = variant
+    packet, last = variant
     peer = await t.eio.open("polling", poll=False)
     pending = await pending_poll(t, peer)
-    await peer.post(body)
+    await peer.post(b"" if packet is None else peer.encode(packet))
     with t.expecting("EIO-POLL-16b"):
         answer = await answer_of(t, pending)
     t.check(True, "an answer to the pending poll", answer)
@@ -194,12 +208,13 @@ async def pending_poll_ended_with_session(t: Bench, variant: tuple[bytes, Packet
     covers=["EIO-ROB-03"],
     needs=["polling"],
     tags=["close"],
+    also="eio3",
 )
 async def unfinished_post_ended_with_session(t: Bench) -> None:
     """A POST that was under way when its session ended does not hang once its body is complete."""
     peer = await t.eio.open("polling", poll=False)
     unfinished = await start_post(t, peer, b"4he", 10)
-    await peer.post(NEUTRAL)
+    await peer.post(neutral(peer))
     await unfinished.send_raw(b"llo-you")
     how = await ended_or_answered(t, unfinished)
     t.check(how is not None, "the first POST answered or dropped", how or "left hanging")

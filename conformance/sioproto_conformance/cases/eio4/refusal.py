@@ -11,7 +11,7 @@ from sioproto_conformance.cases.eio4._shared import (
     check_refusal,
     until_end,
 )
-from sioproto_conformance.peers.eio import Query
+from sioproto_conformance.peers.eio import Query, Transport
 from sioproto_conformance.peers.http1 import Response
 
 _METHODS = {name: name.upper() for name in ("put", "delete", "patch", "head")}
@@ -27,12 +27,13 @@ def _session(sid: str, transport: str = "polling", revision: str | None = "4") -
     covers=["EIO-QP-05", "EIO-ERR-03", "EIO-ERR-01"],
     needs=["polling"],
     variants={"get": "GET", "post": "POST"},
+    also="eio3",
 )
 async def unknown_session_answered(t: Bench, method: str) -> None:
     """A poll or POST with a session id that was never given out is answered with status 400."""
     async with beside_a_session(t):
         body = b"4hello" if method == "POST" else None
-        response = await t.eio.get(_session("nobody"), method=method, body=body)
+        response = await t.eio.get(t.eio.query(sid="nobody"), method=method, body=body)
         check_refusal(t, response, 1, status="EIO-QP-05", body="EIO-ERR-03")
 
 
@@ -96,6 +97,7 @@ async def upgrade_to_polling_not_open(t: Bench) -> None:
         "version-12": [("Sec-WebSocket-Version", "12")],
         "other-protocol": [("Upgrade", "foo")],
     },
+    also="eio3",
 )
 async def malformed_websocket_request_answered(t: Bench, headers: list[tuple[str, str]]) -> None:
     """A WebSocket request that is not in order is answered with an error status."""
@@ -110,11 +112,12 @@ async def malformed_websocket_request_answered(t: Bench, headers: list[tuple[str
     "eio4.refusal.plain-request-for-websocket.session-lives",
     covers=["EIO-ERR-06", "EIO-ERR-12b", "EIO-ERR-01"],
     needs=["upgrade"],
+    also="eio3",
 )
 async def plain_request_for_websocket(t: Bench) -> None:
     """A plain GET for WebSocket with the id of a polling session is refused, without harm."""
     peer = await t.eio.open()
-    response = await t.eio.get(_session(peer.sid, "websocket"))
+    response = await t.eio.get(t.eio.query("websocket", peer.sid))
     check_refusal(t, response, 3, status="EIO-ERR-06", body="EIO-ERR-06")
     await t.expect_open(peer, rule="EIO-ERR-12b")
 
@@ -130,14 +133,15 @@ async def plain_request_for_websocket(t: Bench) -> None:
         "get-websocket": ("GET", "websocket"),
         "post-websocket": ("POST", "websocket"),
     },
+    also="eio3",
 )
-async def plain_request_of_websocket_session(t: Bench, variant: tuple[str, str]) -> None:
+async def plain_request_of_websocket_session(t: Bench, variant: tuple[str, Transport]) -> None:
     """A plain request with the id of a WebSocket session is answered with a refusal."""
     method, transport = variant
     peer = await t.eio.open("websocket")
     body = b"4hello" if method == "POST" else None
     with t.expecting("EIO-ERR-13"):
-        response = await t.eio.get(_session(peer.sid, transport), method=method, body=body)
+        response = await t.eio.get(t.eio.query(transport, peer.sid), method=method, body=body)
     t.check(response.status >= 400, "a refusal", response)
     check_refusal(t, response, 3, status="EIO-ERR-06", body="EIO-ERR-06")
     await t.expect_open(peer, rule="EIO-ERR-12b")
@@ -148,13 +152,14 @@ async def plain_request_of_websocket_session(t: Bench, variant: tuple[str, str])
     covers=["EIO-ERR-12", "EIO-ERR-12b"],
     needs=["polling", "echo"],
     variants=_METHODS,
+    also="eio3",
 )
 async def method_of_session(t: Bench, method: str) -> None:
     """A request of a polling session by another method is refused, without harm."""
     peer = await t.eio.open()
     body = None if method == "HEAD" else b"4hello"
     with t.expecting("EIO-ERR-12b"):
-        response = await t.eio.get(_session(peer.sid), method=method, body=body)
+        response = await t.eio.get(t.eio.query(sid=peer.sid), method=method, body=body)
     t.check(response.status >= 400, "an error status", response)
     t.observe("status", response.status)
     await t.nothing_more(peer, rule="EIO-ERR-12b")

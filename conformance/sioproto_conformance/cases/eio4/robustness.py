@@ -158,6 +158,7 @@ async def tiny_fragments_bounded(t: Bench) -> None:
 @case(
     "eio4.robustness.abandoned-sessions.harm-nobody",
     covers=["EIO-ROB-01"],
+    tags=["flood"],
     needs=["polling"],
 )
 async def abandoned_sessions(t: Bench) -> None:

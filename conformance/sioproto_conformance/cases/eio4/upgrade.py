@@ -15,7 +15,7 @@ from sioproto_conformance.cases.eio4._shared import (
     receive,
     settle,
 )
-from sioproto_conformance.peers.eio import EnginePeer, Packet, encode_payload
+from sioproto_conformance.peers.eio import EnginePeer, Packet
 from sioproto_conformance.peers.http1 import Response
 from sioproto_conformance.peers.ws import WsConnection, frame_bytes
 
@@ -36,7 +36,12 @@ async def _next_poll(peer: EnginePeer) -> list[Packet]:
     return await peer.poll() if packets == ["2"] else packets
 
 
-@case("eio4.upgrade.probe.answered", covers=["EIO-UPS-01", "EIO-UPS-04"], needs=["upgrade"])
+@case(
+    "eio4.upgrade.probe.answered",
+    covers=["EIO-UPS-01", "EIO-UPS-04"],
+    needs=["upgrade"],
+    also="eio3",
+)
 async def probe_answered(t: Bench) -> None:
     """The probe is answered on the new transport, and the upgrade packet makes it the session's."""
     peer = await t.eio.open("polling", poll=False)
@@ -49,6 +54,7 @@ async def probe_answered(t: Bench) -> None:
     "eio4.upgrade.messages.by-websocket",
     covers=["EIO-UPS-04", "EIO-UPS-05b"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def messages_by_websocket(t: Bench) -> None:
     """After the upgrade, text and binary messages come and go by WebSocket, and no noop."""
@@ -65,7 +71,12 @@ async def messages_by_websocket(t: Bench) -> None:
     await t.nothing_more(peer)
 
 
-@case("eio4.upgrade.pending-poll.gets-noop", covers=["EIO-UPS-02"], needs=["upgrade"])
+@case(
+    "eio4.upgrade.pending-poll.gets-noop",
+    covers=["EIO-UPS-02"],
+    needs=["upgrade"],
+    also="eio3",
+)
 async def pending_poll_gets_noop(t: Bench) -> None:
     """A poll that is pending when the probe arrives is answered with a noop."""
     peer = await t.eio.open("polling", poll=False)
@@ -80,6 +91,7 @@ async def pending_poll_gets_noop(t: Bench) -> None:
     "eio4.upgrade.second-poll.gets-noop",
     covers=["EIO-UPS-03", "EIO-UPS-02"],
     needs=["upgrade"],
+    also="eio3",
 )
 async def second_poll_gets_noop(t: Bench) -> None:
     """Every further poll before the upgrade packet is answered as well."""
@@ -93,7 +105,12 @@ async def second_poll_gets_noop(t: Bench) -> None:
     await t.expect_open(peer)
 
 
-@case("eio4.upgrade.poll-after-probe.gets-noop", covers=["EIO-UPS-03"], needs=["upgrade"])
+@case(
+    "eio4.upgrade.poll-after-probe.gets-noop",
+    covers=["EIO-UPS-03"],
+    needs=["upgrade"],
+    also="eio3",
+)
 async def poll_after_probe_gets_noop(t: Bench) -> None:
     """A poll that begins only after the probe is answered too."""
     peer = await t.eio.open("polling", poll=False)
@@ -103,7 +120,12 @@ async def poll_after_probe_gets_noop(t: Bench) -> None:
     await t.expect_open(peer)
 
 
-@case("eio4.upgrade.noops.not-too-many", covers=["EIO-UPS-03b", "EIO-UPS-03"], needs=["upgrade"])
+@case(
+    "eio4.upgrade.noops.not-too-many",
+    covers=["EIO-UPS-03b", "EIO-UPS-03"],
+    needs=["upgrade"],
+    also="eio3",
+)
 async def noops_not_too_many(t: Bench) -> None:
     """A client that polls on and on during the upgrade is not kept spinning."""
     peer = await t.eio.open("polling", poll=False)
@@ -125,15 +147,16 @@ async def noops_not_too_many(t: Bench) -> None:
     "eio4.upgrade.buffered-messages.arrive-in-order",
     covers=["EIO-UPS-04b", "EIO-UPS-05b"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def buffered_messages_arrive_in_order(t: Bench) -> None:
     """What was buffered when the upgrade completes comes first, once and in order."""
     peer = await t.eio.open("polling", poll=False)
     early: list[Packet] = ["4one", b"\x02", "4drei €", "4four"]
     for packet in early[:2]:
-        await peer.post(encode_payload([packet]))
+        await peer.send(packet)
     ws = await peer.probe()
-    await peer.post(encode_payload(early[2:]))
+    await peer.send(*early[2:])
     await settle(t)
     await _switch(peer, ws)
     late: list[Packet] = ["4five", b"\x06"]
@@ -148,6 +171,7 @@ async def buffered_messages_arrive_in_order(t: Bench) -> None:
     "eio4.upgrade.running-stream.keeps-order",
     covers=["EIO-UPS-04b", "EIO-UPS-06"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def running_stream_keeps_order(t: Bench) -> None:
     """Messages sent before, during and after the upgrade come back once and in order."""
@@ -173,12 +197,13 @@ async def running_stream_keeps_order(t: Bench) -> None:
     "eio4.upgrade.polls-and-posts.served-meanwhile",
     covers=["EIO-UPS-06", "EIO-UPS-06c", "EIO-UPS-04b"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def polls_and_posts_served_meanwhile(t: Bench) -> None:
     """Until the upgrade packet, messages come and go by polling as before."""
     peer = await t.eio.open("polling", poll=False)
     ws = await peer.probe()
-    response = await peer.post(b"4meanwhile")
+    response = await peer.post(peer.encode("4meanwhile"))
     t.equal(response.status, 200, "status of the POST")
     polled = news(await peer.poll())
     t.equal(polled, ["4meanwhile"], "packets of the poll", rule="EIO-UPS-06c")
@@ -195,12 +220,13 @@ async def polls_and_posts_served_meanwhile(t: Bench) -> None:
     "eio4.upgrade.new-transport.silent-before-switch",
     covers=["EIO-UPS-05", "EIO-UPS-04b"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def new_transport_silent_before_switch(t: Bench) -> None:
     """Before the upgrade packet nothing but 3probe comes by WebSocket, though a message waits."""
     peer = await t.eio.open("polling", poll=False)
     ws = await peer.probe()
-    await peer.post(b"4waiting")
+    await peer.send("4waiting")
     await settle(t)
     # A pong frame comes behind all that was sent before it.
     await ws.send_frame(_PING, b"fence")
@@ -215,6 +241,7 @@ async def new_transport_silent_before_switch(t: Bench) -> None:
     "eio4.upgrade.switch-and-message.in-one-segment",
     covers=["EIO-UPS-04"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def switch_and_message_in_one_segment(t: Bench) -> None:
     """A message right behind the upgrade packet belongs to the session already."""
@@ -230,13 +257,13 @@ async def switch_and_message_in_one_segment(t: Bench) -> None:
     "eio4.upgrade.frames-behind-request.read",
     covers=["EIO-HS-12b"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def frames_behind_request_read(t: Bench) -> None:
     """Frames glued to the request of the upgrade are read like those that follow it."""
     peer = await t.eio.open("polling", poll=False)
     glued = b"".join(frame_bytes(_TEXT, packet) for packet in (b"2probe", b"5", b"4hello"))
-    query = [("EIO", "4"), ("transport", "websocket"), ("sid", peer.sid)]
-    ws = await t.eio.websocket(query, glued=glued)
+    ws = await t.eio.websocket(t.eio.query("websocket", peer.sid), glued=glued)
     if isinstance(ws, Response):
         t.check(False, "status 101", ws)
         return
@@ -246,7 +273,12 @@ async def frames_behind_request_read(t: Bench) -> None:
     await t.nothing_more(peer)
 
 
-@case("eio4.upgrade.without-probe.completed", covers=["EIO-UPS-07"], needs=["upgrade", "echo"])
+@case(
+    "eio4.upgrade.without-probe.completed",
+    covers=["EIO-UPS-07"],
+    needs=["upgrade", "echo"],
+    also="eio3",
+)
 async def without_probe_completed(t: Bench) -> None:
     """An upgrade packet without a probe before it completes the upgrade."""
     peer = await t.eio.open("polling", poll=False)
@@ -254,7 +286,12 @@ async def without_probe_completed(t: Bench) -> None:
     await t.expect_open(peer)
 
 
-@case("eio4.upgrade.switch-with-data.completed", covers=["EIO-UPS-07b"], needs=["upgrade", "echo"])
+@case(
+    "eio4.upgrade.switch-with-data.completed",
+    covers=["EIO-UPS-07b"],
+    needs=["upgrade", "echo"],
+    also="eio3",
+)
 async def switch_with_data_completed(t: Bench) -> None:
     """An upgrade packet with data behind its type is one all the same."""
     peer = await t.eio.open("polling", poll=False)
@@ -262,7 +299,12 @@ async def switch_with_data_completed(t: Bench) -> None:
     await t.expect_open(peer)
 
 
-@case("eio4.upgrade.repeated-probe.answered", covers=["EIO-UPS-08"], needs=["upgrade"])
+@case(
+    "eio4.upgrade.repeated-probe.answered",
+    covers=["EIO-UPS-08"],
+    needs=["upgrade"],
+    also="eio3",
+)
 async def repeated_probe_answered(t: Bench) -> None:
     """A second probe on the same transport is answered like the first."""
     peer = await t.eio.open("polling", poll=False)
@@ -293,15 +335,15 @@ async def probe_after_switch_closes_session(t: Bench) -> None:
     covers=["EIO-UPS-13", "EIO-UPS-13b"],
     needs=["upgrade", "echo"],
     variants={"get": "GET", "post": "POST"},
+    also="eio3",
 )
 async def request_after_switch_refused(t: Bench, method: str) -> None:
     """After the upgrade a poll or POST is refused, delivers nothing and harms nothing."""
     peer = await t.eio.open("polling")
     await peer.upgrade()
     await t.expect_open(peer, rule="EIO-UPS-13b")
-    query = [("EIO", "4"), ("transport", "polling"), ("sid", peer.sid)]
-    body = b"4stray" if method == "POST" else None
-    answer = await t.eio.get(query, method=method, body=body)
+    body = peer.encode("4stray") if method == "POST" else None
+    answer = await t.eio.get(t.eio.query(sid=peer.sid), method=method, body=body)
     t.check(answer.status == 400, "status 400", answer)
     await t.nothing_more(peer, rule="EIO-UPS-13b")
 
@@ -310,6 +352,7 @@ async def request_after_switch_refused(t: Bench, method: str) -> None:
     "eio4.upgrade.pending-poll-at-switch.answered",
     covers=["EIO-UPS-14b", "EIO-UPS-14"],
     needs=["upgrade"],
+    also="eio3",
 )
 async def pending_poll_at_switch_answered(t: Bench) -> None:
     """A poll that is still pending at the upgrade packet is answered, and the session goes on."""
@@ -323,3 +366,26 @@ async def pending_poll_at_switch_answered(t: Bench) -> None:
     known = not isinstance(answer, Response) and list(answer) in (["1"], ["6"])
     t.check(known, "a close or noop packet", answer, rule="EIO-UPS-14")
     await t.expect_open(peer, rule="EIO-UPS-14")
+
+
+@case(
+    "eio4.upgrade.client-pauses.at-either-time",
+    covers=["EIO-UPC-02"],
+    needs=["upgrade", "echo"],
+    variants={"before-the-websocket": True, "after-the-probe": False},
+    also="eio3",
+)
+async def client_pauses_at_either_time(t: Bench, early: bool) -> None:
+    """A client may stop polling before it opens the WebSocket, or when its probe is answered."""
+    peer = await t.eio.open("polling", poll=not early)
+    if early:
+        # It has polled before, as a client has that stops.
+        await peer.send("4polled")
+        t.equal(news(await peer.poll()), ["4polled"], "packets of the last poll")
+    ws = await peer.probe()
+    if not early:
+        await peer.pause_polling()
+    await _switch(peer, ws)
+    await peer.send("4after")
+    t.equal(await peer.next(), "4after", "echo")
+    await t.nothing_more(peer)

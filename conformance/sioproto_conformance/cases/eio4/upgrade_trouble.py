@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
 from sioproto_conformance.cases.eio4._shared import (
@@ -12,9 +14,12 @@ from sioproto_conformance.cases.eio4._shared import (
     still_there,
     until_end,
 )
-from sioproto_conformance.peers.eio import EnginePeer, Packet, Query
+from sioproto_conformance.peers.eio import EnginePeer, Packet
 from sioproto_conformance.peers.http1 import Response
 from sioproto_conformance.peers.ws import WsConnection
+
+# The usual one. Where the heartbeat is fast, so may this be.
+_UPGRADE_TIMEOUT = 10.0
 
 _WRONG: dict[str, Packet] = {
     "message": "4early",
@@ -51,6 +56,7 @@ async def _polls_on(t: Bench, peer: EnginePeer) -> None:
     covers=["EIO-UPS-09b", "EIO-UPS-09", "EIO-UPS-09c", "EIO-UPS-09d"],
     needs=["upgrade", "echo"],
     variants=_WRONG,
+    also="eio3",
 )
 async def wrong_first_packet(t: Bench, packet: Packet) -> None:
     """A new transport that starts with anything but a probe is closed; the session goes on."""
@@ -66,6 +72,7 @@ async def wrong_first_packet(t: Bench, packet: Packet) -> None:
     "eio4.upgrade-trouble.message-before-switch.not-delivered",
     covers=["EIO-UPS-09d", "EIO-UPS-09", "EIO-UPS-09b", "EIO-UPS-09c"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def message_before_switch(t: Bench) -> None:
     """A message between probe and upgrade packet closes the new transport, and is lost."""
@@ -88,6 +95,7 @@ async def message_before_switch(t: Bench) -> None:
         "after-probe": (True, False),
         "after-probe-by-close-frame": (True, True),
     },
+    also="eio3",
 )
 async def given_up(t: Bench, variant: tuple[bool, bool]) -> None:
     """A client that gives an upgrade up goes on polling, and may try again."""
@@ -109,6 +117,7 @@ async def given_up(t: Bench, variant: tuple[bool, bool]) -> None:
     covers=["EIO-UPS-11", "EIO-UPS-11b"],
     needs=["upgrade", "echo"],
     variants={"before-probe": "open", "after-probe": "probed", "after-switch": "upgraded"},
+    also="eio3",
 )
 async def second_websocket_closed(t: Bench, state: str) -> None:
     """A second WebSocket for a session is closed, and the first one is not disturbed."""
@@ -118,7 +127,7 @@ async def second_websocket_closed(t: Bench, state: str) -> None:
         await first.send_text("5")
         peer.adopt(first)
         await t.expect_open(peer, rule="EIO-UPS-11b")
-    await _check_closed_newcomer(t, _session(peer), rule="EIO-UPS-11")
+    await _check_closed_newcomer(t, peer, rule="EIO-UPS-11")
     if state == "open":
         await first.send_text("2probe")
         answer = await first.receive()
@@ -134,20 +143,17 @@ async def second_websocket_closed(t: Bench, state: str) -> None:
     covers=["EIO-UPS-12", "EIO-UPS-11b"],
     needs=["websocket", "echo"],
     tags=["security"],
+    also="eio3",
 )
 async def websocket_session_not_taken_over(t: Bench) -> None:
     """A second WebSocket for a session opened by WebSocket is closed, whatever it sends."""
     peer = await t.eio.open("websocket")
-    await _check_closed_newcomer(t, _session(peer), rule="EIO-UPS-12")
+    await _check_closed_newcomer(t, peer, rule="EIO-UPS-12")
     await t.nothing_more(peer, rule="EIO-UPS-12")
 
 
-def _session(peer: EnginePeer) -> Query:
-    return [("EIO", "4"), ("transport", "websocket"), ("sid", peer.sid)]
-
-
-async def _check_closed_newcomer(t: Bench, query: Query, *, rule: str) -> None:
-    newcomer = await t.eio.websocket(query, name="newcomer")
+async def _check_closed_newcomer(t: Bench, peer: EnginePeer, *, rule: str) -> None:
+    newcomer = await t.eio.websocket(t.eio.query("websocket", peer.sid), name="newcomer")
     if isinstance(newcomer, Response):
         t.check(newcomer.status >= 400, "a refusal", newcomer, rule=rule)
         return
@@ -167,6 +173,7 @@ async def _check_closed_newcomer(t: Bench, query: Query, *, rule: str) -> None:
     needs=["upgrade"],
     tags=["close"],
     variants={"close-packet": "close", "invalid-packet": "invalid", "dropped-poll": "drop"},
+    also="eio3",
 )
 async def session_end_takes_new_transport(t: Bench, how: str) -> None:
     """A session that ends by polling while it upgrades takes the new transport with it."""
@@ -178,7 +185,7 @@ async def session_end_takes_new_transport(t: Bench, how: str) -> None:
         await pending.wire.abort()
     else:
         ws = await peer.probe()
-        await peer.post(b"1" if how == "close" else b"abc")
+        await peer.send("1" if how == "close" else "abc")
     last = await until_end(t, ws)
     t.check(last is not None, "the new transport closed", last or "still open")
     await still_there(t, control)
@@ -188,16 +195,18 @@ async def session_end_takes_new_transport(t: Bench, how: str) -> None:
     "eio4.upgrade-trouble.unfinished-post.session-goes-on",
     covers=["EIO-UPS-15"],
     needs=["upgrade", "echo"],
+    also="eio3",
 )
 async def unfinished_post(t: Bench) -> None:
     """A POST that is still on its way at the upgrade packet comes to an end, and harms nothing."""
     peer = await t.eio.open("polling", poll=False)
     ws = await peer.probe()
-    unfinished = await start_post(t, peer, b"4he", 6)
+    body = peer.encode("4hello")
+    unfinished = await start_post(t, peer, body[:3], len(body))
     await ws.send_text("5")
     peer.adopt(ws)
     await t.expect_open(peer)
-    await unfinished.send_raw(b"llo")
+    await unfinished.send_raw(body[3:])
     how = await ended_or_answered(t, unfinished)
     t.check(how is not None, "the POST answered or dropped", how or "left hanging")
     t.observe("unfinished POST", (how or "left hanging")[:40])
@@ -229,3 +238,26 @@ async def other_revision(t: Bench, revision: list[tuple[str, str]]) -> None:
     await peer.send(b"\x01\x02\x03")
     t.equal(await peer.next(), b"\x01\x02\x03", "echo in revision 4")
     await t.nothing_more(peer)
+
+
+@case(
+    "eio4.upgrade-trouble.unfinished.closed-in-time",
+    covers=["EIO-UPS-10", "EIO-UPS-09c"],
+    needs=["upgrade", "echo", "fast-heartbeat"],
+    variants={"not-probed": False, "probed": True},
+    also="eio3",
+)
+async def unfinished_closed_in_time(t: Bench, probed: bool) -> None:
+    """An upgrade that is not completed is given up by the server, and polling goes on."""
+    peer = await t.eio.open("polling")
+    ws = await (peer.probe() if probed else peer.open_websocket())
+    with trio.move_on_after(_UPGRADE_TIMEOUT + t.timeout):
+        while (last := await ws.receive_unbounded()).kind not in ("close", "end"):
+            pass
+        t.check(True, "the new transport closed", last)
+        await t.expect_open(peer)
+        with t.expecting("EIO-UPS-09c"):
+            await peer.upgrade()
+        await t.expect_open(peer, rule="EIO-UPS-09c")
+        return
+    t.check(False, f"the new transport closed within {_UPGRADE_TIMEOUT:.0f} s", "still open")

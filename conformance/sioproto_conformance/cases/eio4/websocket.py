@@ -8,6 +8,7 @@ from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
 from sioproto_conformance.cases.eio4._shared import news, open_any
 from sioproto_conformance.peers.eio import EnginePeer, Packet
+from sioproto_conformance.peers.wire import Gone, Unexpected
 from sioproto_conformance.peers.ws import WsConnection, frame_bytes
 
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING = 0x0, 0x1, 0x2, 0x8, 0x9
@@ -24,6 +25,7 @@ def _ws(peer: EnginePeer) -> WsConnection:
     covers=["EIO-WS-04", "EIO-WS-05", "EIO-CL-09"],
     needs=["websocket"],
     tags=["close"],
+    also="eio3",
 )
 async def invalid_packet_closes_session(t: Bench) -> None:
     """A text frame that is no packet ends the session with a close frame, and the id with it."""
@@ -32,7 +34,7 @@ async def invalid_packet_closes_session(t: Bench) -> None:
     closed = await t.expect_closed(bad, while_open=control)
     if closed is not None:
         t.check(closed.code is not None, "a close frame", closed, rule="EIO-WS-05")
-        answer = await t.eio.get([("EIO", "4"), ("transport", "polling"), ("sid", bad.sid)])
+        answer = await t.eio.get(t.eio.query(sid=bad.sid))
         t.check(answer.status == 400, "the id refused", answer, rule="EIO-CL-09")
 
 
@@ -41,6 +43,7 @@ async def invalid_packet_closes_session(t: Bench) -> None:
     covers=["EIO-WS-04"],
     needs=["websocket"],
     tags=["close"],
+    also="eio3",
 )
 async def empty_frame_closes_session(t: Bench) -> None:
     """A text frame without a single character is no packet."""
@@ -92,6 +95,7 @@ async def fragments_put_together(t: Bench, variant: tuple[_Frames, Packet]) -> N
     covers=["EIO-WS-09"],
     needs=["websocket"],
     variants={"empty": b"", "text": b"hello", "binary": b"\x00\xff", "longest": b"x" * 125},
+    also="eio3",
 )
 async def ping_frame_answered(t: Bench, payload: bytes) -> None:
     """A ping frame is answered by a pong frame with the same data."""
@@ -112,6 +116,7 @@ async def ping_frame_answered(t: Bench, payload: bytes) -> None:
         "going-away": 1001,
         "application": 4001,
     },
+    also="eio3",
 )
 async def close_frame_answered(t: Bench, code: int | None) -> None:
     """A client that closes its WebSocket gets a close frame back, and its session has ended."""
@@ -124,7 +129,7 @@ async def close_frame_answered(t: Bench, code: int | None) -> None:
         return
     t.check(closed.code is not None, "a close frame", closed)
     t.observe("code of the answer", closed.code)
-    answer = await t.eio.get([("EIO", "4"), ("transport", "polling"), ("sid", peer.sid)])
+    answer = await t.eio.get(t.eio.query(sid=peer.sid))
     t.check(answer.status == 400, "the id refused", answer, rule="EIO-WS-07")
 
 
@@ -151,6 +156,7 @@ def _close(code: int) -> bytes:
         "close-code-999": _close(999),
         "close-of-one-byte": frame_bytes(_CLOSE, b"\x03"),
     },
+    also="eio3",
 )
 async def illegal_frame_closes_session(t: Bench, frames: bytes) -> None:
     """A frame that WebSocket does not allow ends the session, and no other."""
@@ -176,6 +182,7 @@ async def illegal_frame_closes_session(t: Bench, frames: bytes) -> None:
         "across-fragments": frame_bytes(_TEXT, b"4\xe2\x82", fin=False)
         + frame_bytes(_CONTINUATION, b"(a"),
     },
+    also="eio3",
 )
 async def text_not_utf8_closes_session(t: Bench, frames: bytes) -> None:
     """A text message that is no UTF-8 ends the session, and no other."""
@@ -190,6 +197,7 @@ async def text_not_utf8_closes_session(t: Bench, frames: bytes) -> None:
     "eio4.websocket.many-frames-at-once.echoed",
     covers=["EIO-WS-01"],
     needs=["websocket", "echo"],
+    also="eio3",
 )
 async def many_frames_at_once_echoed(t: Bench) -> None:
     """Frames that arrive in one segment are read one by one, in order."""
@@ -204,10 +212,13 @@ async def many_frames_at_once_echoed(t: Bench) -> None:
     "eio4.websocket.frame-in-pieces.echoed",
     covers=["EIO-WS-01"],
     needs=["websocket", "echo"],
+    also="eio3",
 )
 async def frame_in_pieces_echoed(t: Bench) -> None:
     """A frame that arrives byte by byte is the same frame."""
     peer = await t.eio.open("websocket")
+    # A pong in the middle of the frame would be part of it.
+    peer.answer_pings = False
     frame = frame_bytes(_TEXT, ("4ä€😀" * 20).encode())
     for byte in frame:
         await _ws(peer).send_raw(bytes([byte]))
@@ -218,6 +229,7 @@ async def frame_in_pieces_echoed(t: Bench) -> None:
     "eio4.websocket.frame-behind-request.decided",
     covers=["EIO-HS-12", "EIO-ROB-01"],
     needs=["websocket", "echo"],
+    also="eio3",
 )
 async def frame_behind_request_decided(t: Bench) -> None:
     """A frame glued to the request that opens the session is delivered or lost, without harm."""
@@ -240,3 +252,70 @@ async def frame_behind_request_decided(t: Bench) -> None:
     t.observe("frame behind the request", "delivered" if delivered else "lost")
     t.check("4late" in arrived, "a later frame delivered", arrived, rule="EIO-ROB-01")
     await t.expect_open(await open_any(t, name="control"), rule="EIO-ROB-01")
+
+
+@case(
+    "eio4.websocket.subprotocol.first-accepted",
+    covers=["EIO-HC-06", "EIO-ROB-01"],
+    needs=["websocket"],
+    also="eio3",
+)
+async def subprotocol_first_accepted(t: Bench) -> None:
+    """Of the WebSocket subprotocols that a client offers, the first is accepted."""
+    ws = await t.eio.websocket(headers=[("Sec-WebSocket-Protocol", "foo, bar")])
+    if not isinstance(ws, WsConnection):
+        t.check(False, "status 101", ws)
+        return
+    t.equal(ws.response.header("sec-websocket-protocol"), "foo", "subprotocol")
+    first = await ws.receive()
+    t.check(str(first.data).startswith("0{"), "an open packet", first.data, rule="EIO-ROB-01")
+
+
+_LISTS = {
+    "extensions": ("Sec-WebSocket-Extensions", ", ".join(f"x-{n}; a=b" for n in range(900))),
+    "extension-parameters": ("Sec-WebSocket-Extensions", "x" + "; a" * 3000),
+    "extension-quotes": ("Sec-WebSocket-Extensions", 'x; a="' + "\\\\" * 4000 + '"'),
+    "subprotocols": ("Sec-WebSocket-Protocol", ",".join(f"p{n}" for n in range(1500))),
+    "blanks": ("Sec-WebSocket-Protocol", "a" + " " * 9000 + "b"),
+    "commas": ("Sec-WebSocket-Protocol", "," * 9000),
+}
+
+
+@case(
+    "eio4.robustness.long-header.answered",
+    covers=["EIO-ROB-01"],
+    needs=["websocket"],
+    tags=["security"],
+    variants=_LISTS,
+)
+async def long_header_answered(t: Bench, header: tuple[str, str]) -> None:
+    """A WebSocket request with a header as long as they come is answered, or hung up on."""
+    control = await open_any(t, name="control")
+    try:
+        answer: object = await t.eio.websocket(headers=[header])
+    except (Gone, Unexpected) as ended:
+        answer = ended
+    shown = "status 101" if isinstance(answer, WsConnection) else answer
+    t.check(True, "an answer, or the end", shown)
+    t.observe("long header", str(shown)[:40])
+    await t.expect_open(control)
+
+
+@case(
+    "eio4.robustness.many-headers.answered",
+    covers=["EIO-ROB-01"],
+    needs=["websocket"],
+    tags=["security"],
+    variants={"two-hundred": 200, "two-thousand": 2000, "thirty-thousand": 30_000},
+)
+async def many_headers_answered(t: Bench, count: int) -> None:
+    """A WebSocket request with very many headers is answered, or hung up on, at once."""
+    control = await open_any(t, name="control")
+    try:
+        answer: object = await t.eio.websocket(headers=[(f"X-{n}", "a") for n in range(count)])
+    except (Gone, Unexpected) as ended:
+        answer = ended
+    shown = "status 101" if isinstance(answer, WsConnection) else answer
+    t.check(True, "an answer, or the end", shown)
+    t.observe("many headers", str(shown)[:40])
+    await t.expect_open(control)

@@ -40,15 +40,17 @@ _VALUES: dict[str, list[Any]] = {
 
 @case(
     "sio5.ack.id.same",
-    covers=["SIO-ACK-02", "SIO-PKT-06"],
+    covers=["SIO-ACK-02", "SIO-PKT-06", "SIO-ACK-01"],
     needs=["app"],
     variants=across(_IDS, TRANSPORTS),
+    also="sio4",
 )
 async def id_same(t: Bench, variant: tuple[int, Transport]) -> None:
     """An event with an id is acknowledged with the same id, written right before the payload."""
     id, transport = variant
     peer = await t.sio.connect(transport)
     packet = await acknowledges(t, peer, id, "x")
+    t.equal(packet.id, id, "id of the acknowledgement", rule="SIO-ACK-01")
     start = f"3{id}["
     right = packet.raw.startswith(start)
     t.check(right, f"a packet that starts with {start}", packet, rule="SIO-PKT-06")
@@ -60,6 +62,7 @@ async def id_same(t: Bench, variant: tuple[int, Transport]) -> None:
     covers=["SIO-ACK-03"],
     needs=["app"],
     variants=across(_VALUES, TRANSPORTS),
+    also="sio4",
 )
 async def values_same(t: Bench, variant: tuple[list[Any], Transport]) -> None:
     """An acknowledgement carries an array of all its values, which is empty without any."""
@@ -69,7 +72,13 @@ async def values_same(t: Bench, variant: tuple[list[Any], Transport]) -> None:
     await t.nothing_more(peer)
 
 
-@case("sio5.ack.once", covers=["SIO-ACK-04"], needs=["app"], variants=TRANSPORTS)
+@case(
+    "sio5.ack.once",
+    covers=["SIO-ACK-04"],
+    needs=["app"],
+    variants=TRANSPORTS,
+    also="sio4",
+)
 async def once(t: Bench, transport: Transport) -> None:
     """Each of several requests, two with the same id, gets one acknowledgement and no more."""
     peer = await t.sio.connect(transport)
@@ -81,7 +90,13 @@ async def once(t: Bench, transport: Transport) -> None:
     t.check(same_in_any_order(given, expected), f"the acknowledgements {expected}", given)
 
 
-@case("sio5.ack.many.own-values", covers=["SIO-ACK-02"], needs=["app"], variants=TRANSPORTS)
+@case(
+    "sio5.ack.many.own-values",
+    covers=["SIO-ACK-02"],
+    needs=["app"],
+    variants=TRANSPORTS,
+    also="sio4",
+)
 async def many_own_values(t: Bench, transport: Transport) -> None:
     """Requests sent in a row are acknowledged each with its own values."""
     peer = await t.sio.connect(transport)
@@ -94,7 +109,13 @@ async def many_own_values(t: Bench, transport: Transport) -> None:
     t.check(same_in_any_order(given, expected), f"the acknowledgements {shown(expected)}", given)
 
 
-@case("sio5.ack.not-asked.not-given", covers=["SIO-ACK-04"], needs=["app"], variants=TRANSPORTS)
+@case(
+    "sio5.ack.not-asked.not-given",
+    covers=["SIO-ACK-04"],
+    needs=["app"],
+    variants=TRANSPORTS,
+    also="sio4",
+)
 async def not_asked_not_given(t: Bench, transport: Transport) -> None:
     """An event without id is not acknowledged."""
     peer = await t.sio.connect(transport)
@@ -103,7 +124,13 @@ async def not_asked_not_given(t: Bench, transport: Transport) -> None:
     await t.nothing_more(peer)
 
 
-@case("sio5.ack.id.largest-exact", covers=["SIO-DEC-12"], needs=["app"], variants=TRANSPORTS)
+@case(
+    "sio5.ack.id.largest-exact",
+    covers=["SIO-DEC-12"],
+    needs=["app"],
+    variants=TRANSPORTS,
+    also="sio4",
+)
 async def id_largest_exact(t: Bench, transport: Transport) -> None:
     """The largest id that every language holds exactly, 2^53-1, is answered exactly."""
     peer = await t.sio.connect(transport)
@@ -168,6 +195,7 @@ async def id_blank_variant(t: Bench, text: str) -> None:
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def id_not_digits_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """Anything but ASCII digits where an id could stand closes the connection."""
@@ -189,6 +217,7 @@ async def id_not_digits_closes(t: Bench, variant: tuple[str, Transport]) -> None
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def nobody_waits_ignored(t: Bench, variant: tuple[str, Transport]) -> None:
     """An acknowledgement that the server did not ask for is ignored, and sent twice as well."""
@@ -204,6 +233,7 @@ async def nobody_waits_ignored(t: Bench, variant: tuple[str, Transport]) -> None
     covers=["SIO-ACK-05"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def nobody_waits_binary_ignored(t: Bench, transport: Transport) -> None:
     """A binary acknowledgement that the server did not ask for is ignored with its attachment."""
@@ -217,6 +247,7 @@ async def nobody_waits_binary_ignored(t: Bench, transport: Transport) -> None:
     covers=["SIO-VAL-10"],
     needs=["app"],
     variants={"connect": "connect", "disconnect": "disconnect"},
+    also="sio4",
 )
 async def reserved_name_inside_ignored(t: Bench, name: str) -> None:
     """A reserved event name as the value of an acknowledgement is an ordinary value."""
@@ -240,6 +271,7 @@ async def reserved_name_inside_ignored(t: Bench, name: str) -> None:
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def payload_not_array_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """An acknowledgement whose payload is not an array closes the connection."""

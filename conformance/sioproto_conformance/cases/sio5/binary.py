@@ -39,9 +39,10 @@ _SAME_PACKET = {"together": True, "apart": False}
 
 @case(
     "sio5.binary.echoed",
-    covers=["SIO-BIN-09", "SIO-BIN-05", "SIO-BIN-04", "SIO-BIN-06"],
+    covers=["SIO-BIN-09", "SIO-BIN-05", "SIO-BIN-04", "SIO-BIN-06", "SIO-BIN-18", "SIO-BIN-02"],
     needs=["app"],
     variants=across(_ARGUMENTS, TRANSPORTS),
+    also="sio4",
 )
 async def echoed(t: Bench, variant: tuple[list[Any], Transport]) -> None:
     """Binary arguments arrive and come back in place, in a packet with as many attachments."""
@@ -57,11 +58,20 @@ async def echoed(t: Bench, variant: tuple[list[Any], Transport]) -> None:
     t.check(same_in_any_order(came, sent), f"the attachments {shown(sent)}", came)
     in_place = same(packet.data, ["message-back", *args])
     t.check(in_place, f"the arguments {shown(args)}", packet.data, rule="SIO-BIN-06")
+    t.check(in_place, "bytes at any depth", packet.data, rule="SIO-BIN-02")
+    are_bytes = all(isinstance(one, bytes) for one in came) and came != []
+    t.check(are_bytes, "bytes for the application", came, rule="SIO-BIN-18")
     t.equal(sorted(placeholders(packet)), list(range(count)), "placeholders", rule="SIO-BIN-04")
     await t.nothing_more(peer)
 
 
-@case("sio5.binary.empty.echoed", covers=["SIO-BIN-07"], needs=["app"], variants=TRANSPORTS)
+@case(
+    "sio5.binary.empty.echoed",
+    covers=["SIO-BIN-07"],
+    needs=["app"],
+    variants=TRANSPORTS,
+    also="sio4",
+)
 async def empty_echoed(t: Bench, transport: Transport) -> None:
     """Attachments without a byte are attachments too, alone and among others."""
     peer = await t.sio.connect(transport)
@@ -75,6 +85,7 @@ async def empty_echoed(t: Bench, transport: Transport) -> None:
     covers=["SIO-BIN-09"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def number_decides(t: Bench, transport: Transport) -> None:
     """Which attachment goes where is told by the number of the placeholder, not by its place."""
@@ -116,6 +127,7 @@ async def placeholder_members_any_order(t: Bench, text: str) -> None:
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def attachment_used_freely(
     t: Bench, variant: tuple[tuple[list[int], list[bytes]], Transport]
@@ -134,6 +146,7 @@ async def attachment_used_freely(
     covers=["SIO-BIN-08"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def placeholder_like_untouched(t: Bench, transport: Transport) -> None:
     """An object that looks like a placeholder is plain data where no attachment is announced."""
@@ -166,6 +179,7 @@ async def placeholder_almost_untouched(t: Bench, flag: Any) -> None:
     covers=["SIO-PKT-03"],
     needs=["app", "polling"],
     variants=_SAME_PACKET,
+    also="sio4",
 )
 async def arrival_any_batch(t: Bench, together: bool) -> None:
     """Over polling, attachments may come in the POST of their packet or in later ones."""
@@ -189,6 +203,7 @@ async def arrival_any_batch(t: Bench, together: bool) -> None:
     covers=["SIO-PKT-10", "SIO-EVT-01", "SIO-EVT-02"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def burst_contiguous(t: Bench, transport: Transport) -> None:
     """In a crowd of events and acknowledgements, each packet keeps its attachments behind it."""
@@ -220,6 +235,7 @@ async def burst_contiguous(t: Bench, transport: Transport) -> None:
     "sio5.binary.upgrade.contiguous",
     covers=["SIO-PKT-10", "SIO-EVT-02"],
     needs=["app", "upgrade"],
+    also="sio4",
 )
 async def upgrade_contiguous(t: Bench) -> None:
     """Attachments sent over polling and over WebSocket stay with their packets."""
@@ -250,6 +266,7 @@ async def upgrade_contiguous(t: Bench) -> None:
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def acknowledged(t: Bench, variant: tuple[tuple[int, list[Any]], Transport]) -> None:
     """An acknowledgement with binary values is a BINARY_ACK with the same id."""
@@ -267,6 +284,7 @@ async def acknowledged(t: Bench, variant: tuple[tuple[int, list[Any]], Transport
     covers=["SIO-PKT-04"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def custom_namespace_accepted(t: Bench, transport: Transport) -> None:
     """The namespace stands behind the attachment count, the id behind the namespace."""

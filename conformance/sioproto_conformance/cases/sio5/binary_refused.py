@@ -12,9 +12,9 @@ _PLACEHOLDER = '{"_placeholder":true,"num":0}'
 
 @case(
     "sio5.binary.too-many.closes",
-    covers=["SIO-BIN-10", "SIO-DISC-07"],
+    covers=["SIO-BIN-10", "SIO-DISC-07", "SIO-OPT-12"],
     needs=["app"],
-    tags=["close"],
+    tags=["crash", "close"],
     variants=across(
         {
             "eleven": '511-["message"]',
@@ -24,12 +24,15 @@ _PLACEHOLDER = '{"_placeholder":true,"num":0}'
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def too_many_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A packet that announces more than 10 attachments closes before any of them comes."""
     text, transport = variant
     bad, control = await t.sio.pair(transport)
     await refuses(t, bad, control, text)
+    closed = bad.closed is not None
+    t.check(closed, "no more than 10 taken", "the connection is open", rule="SIO-OPT-12")
 
 
 @case(
@@ -65,6 +68,7 @@ async def count_zero_variant(t: Bench, text: str) -> None:
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def count_malformed_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A binary packet without a proper attachment count closes the connection."""
@@ -93,6 +97,7 @@ async def count_malformed_closes(t: Bench, variant: tuple[str, Transport]) -> No
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def placeholder_number_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A placeholder of an attachment that does not exist closes and delivers nothing."""
@@ -118,6 +123,7 @@ async def placeholder_number_closes(t: Bench, variant: tuple[str, Transport]) ->
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def text_between_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A text message while an attachment is missing closes, whatever its type and namespace."""
@@ -134,6 +140,7 @@ async def text_between_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     needs=["app"],
     tags=["close"],
     variants=across({"some": b"\x01\x02", "empty": b"", "text": b'2["message",1]'}, TRANSPORTS),
+    also="sio4",
 )
 async def unannounced_closes(t: Bench, variant: tuple[bytes, Transport]) -> None:
     """A binary message that no packet announced closes the connection."""
@@ -152,6 +159,7 @@ async def unannounced_closes(t: Bench, variant: tuple[bytes, Transport]) -> None
     needs=["app"],
     tags=["close"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def one_too_many_closes(t: Bench, transport: Transport) -> None:
     """A second attachment behind a packet that announced one closes the connection."""
@@ -192,6 +200,7 @@ async def unannounced_first_closes(t: Bench, transport: Transport) -> None:
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def payload_judged_first_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A binary packet with a payload that its type forbids closes before any attachment."""
@@ -212,3 +221,75 @@ async def payload_missing_closes(t: Bench, transport: Transport) -> None:
     bad, control = await t.sio.pair(transport)
     await bad.send("51-", b"\x01")
     await t.expect_closed(bad, while_open=control)
+
+
+@case(
+    "sio5.binary.placeholder-number.judged-when-complete",
+    covers=["SIO-BIN-14", "SIO-BIN-13"],
+    needs=["app", "websocket"],
+    tags=["close"],
+)
+async def placeholder_number_judged_when_complete(t: Bench) -> None:
+    """A placeholder without attachment is found out when the last attachment has come."""
+    bad, control = await t.sio.pair("websocket")
+    await bad.send('51-["message",{"_placeholder":true,"num":1}]')
+    # Below Socket.IO the session shows that it is alive, which no packet may do now.
+    trouble = await bad.engine.alive()
+    t.check(trouble is None, "the connection open until then", trouble)
+    await bad.engine.send(b"\x01")
+    await t.expect_closed(bad, while_open=control, rule="SIO-BIN-13")
+
+
+@case(
+    "sio5.binary.half-a-packet.forgotten-with-its-connection",
+    covers=["SIO-BIN-19", "SIO-BIN-16"],
+    needs=["app"],
+    tags=["close"],
+    variants=TRANSPORTS,
+    also="sio4",
+)
+async def half_a_packet_forgotten(t: Bench, transport: Transport) -> None:
+    """What a client began before it went is neither completed by another nor in its way."""
+    gone = await t.sio.connect(transport, name="gone")
+    await gone.send(f'52-["message",{_PLACEHOLDER}]', b"\x01")
+    await gone.engine.hang_up()
+    bad, control = await t.sio.pair(transport)
+    await bad.emit("message", b"own")
+    packet = await bad.next()
+    t.equal(packet.data, ["message-back", b"own"], "echo")
+    await bad.engine.send(b"\x02")
+    await t.expect_closed(bad, while_open=control, rule="SIO-BIN-16")
+
+
+@case(
+    "sio5.binary.attachment-behind-count-zero.closes",
+    covers=["SIO-BIN-16"],
+    needs=["app"],
+    tags=["close", "security"],
+    variants=across({"event": '50-["message",1]', "ack": "60-0[1]"}, TRANSPORTS),
+)
+async def attachment_behind_count_zero_closes(t: Bench, variant: tuple[str, Transport]) -> None:
+    """Binary messages behind a packet that announced none are not kept for anything."""
+    text, transport = variant
+    bad, control = await t.sio.pair(transport)
+    await bad.send(text, *[b"\x01" * 100] * 3)
+    await t.expect_closed(bad, while_open=control)
+
+
+@case(
+    "sio5.binary.half-a-packet-at-each-of-many.harms-nobody",
+    covers=["SIO-OPT-13", "SIO-ROB-01"],
+    needs=["app"],
+    tags=["security", "serial"],
+)
+async def half_a_packet_at_each_of_many(t: Bench) -> None:
+    """Clients that each leave a packet half sent are forgotten, and others are served as before."""
+    control = await t.sio.connect(name="control")
+    header = "59-" + f'["message",{_PLACEHOLDER}]'
+    for number in range(20):
+        peer = await t.sio.connect(name=f"gone{number}")
+        await peer.send(header, *[b"\x01" * 10_000] * 8)
+        await peer.engine.hang_up()
+    await t.expect_open(control)
+    newcomer = await t.sio.connect(name="newcomer")
+    await t.expect_open(newcomer, rule="SIO-ROB-01")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import trio
+
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import across, case
 from sioproto_conformance.cases.sio5._steps import (
@@ -17,7 +19,7 @@ from sioproto_conformance.cases.sio5._steps import (
     send_at_once,
 )
 from sioproto_conformance.peers import sio
-from sioproto_conformance.peers.eio import TRANSPORTS, Transport
+from sioproto_conformance.peers.eio import TRANSPORTS, Transport, target
 from sioproto_conformance.peers.wire import Gone
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{20}")
@@ -200,6 +202,7 @@ async def session_id_own(t: Bench) -> None:
     needs=["app"],
     tags=["close"],
     variants=across(NAMESPACES, TRANSPORTS),
+    also="sio4",
 )
 async def twice_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A second CONNECT for a joined namespace closes the connection."""
@@ -313,13 +316,13 @@ async def again_at_once_variant(t: Bench, transport: Transport) -> None:
     t.check(came == "joined again", "the namespace joined again", came)
 
 
-@case("sio5.connect.id.not-echoed", covers=["SIO-CONN-08"], needs=["app"])
+@case("sio5.connect.id.not-echoed", covers=["SIO-CONN-08", "SIO-DEC-14"], needs=["app"])
 async def id_not_echoed(t: Bench) -> None:
     """An acknowledgement id in a CONNECT packet asks for nothing, and does not come back."""
     peer = await t.sio.open()
     await peer.send('012{"a":1}')
     answer = await peer.connect_answer()
-    t.equal(answer.type, sio.CONNECT, "type of the answer")
+    t.equal(answer.type, sio.CONNECT, "type of the answer", rule="SIO-DEC-14")
     t.check(answer.id is None, "an answer without id", answer)
 
 
@@ -340,3 +343,59 @@ async def no_namespace_times_out(t: Bench, refused: bool) -> None:
     closed = await bad.wait_closed(timeout=_CONNECT_TIMEOUT + t.timeout)
     await require_control(t, control)
     t.check(closed is not None, "closed, while a joined connection is open", closed or "open")
+
+
+@case(
+    "sio5.connect.left-last-namespace.no-time-limit",
+    covers=["SIO-CONN-06"],
+    needs=["app", "fast-heartbeat"],
+    variants=TRANSPORTS,
+)
+async def left_last_namespace(t: Bench, transport: Transport) -> None:
+    """The time to join a namespace does not begin again when the last one was left."""
+    peer = await t.sio.connect(transport)
+    await peer.send("1")
+    before = await nobody_answers(peer)
+    t.check(not before, "no packet in answer", before or None)
+    closed = None
+    with trio.move_on_after(1.5 * _CONNECT_TIMEOUT):
+        await peer.engine.wait_until(lambda: peer.closed is not None)
+        closed = peer.closed
+    t.check(closed is None, "the connection open after 1.5 s", closed)
+    answer = await peer.connect("/")
+    t.equal(answer.type, sio.CONNECT, "type of the answer to another join")
+
+
+@case("sio5.handshake.path.standard", covers=["SIO-OPT-01"], needs=["polling"])
+async def path_standard(t: Bench) -> None:
+    """Unless it is configured otherwise, a server is found at /socket.io/."""
+    http = await t.http()
+    query = "&".join(f"{name}={value}" for name, value in t.eio.query())
+    response = await http.request("GET", f"/socket.io/?{query}")
+    opens = response.status == 200 and response.text.startswith("0{")
+    if not opens and t.site.socket_path not in (None, "/socket.io/"):
+        t.skip(f"the server is configured to be at {t.site.socket_path}")
+    t.check(opens, "an open packet", response)
+    # Whoever opens anything that is asked for does not speak Socket.IO there.
+    await require_control(t, await t.sio.connect("polling"))
+
+
+@case(
+    "sio5.handshake.revision.refused",
+    covers=["SIO-CONN-22"],
+    needs=["polling"],
+    variants={"unknown": [("EIO", "abc")], "none": [], "too-new": [("EIO", "5")]},
+)
+async def revision_refused(t: Bench, revision: list[tuple[str, str]]) -> None:
+    """A revision of Engine.IO that is not spoken is refused with status 400 and code 5."""
+    control = await t.sio.connect("polling", name="control")
+    http = await t.http()
+    where = target(t.sio.path, [*revision, ("transport", "polling")])
+    response = await http.request("GET", where)
+    if response.status == 200 and re.match(r"[1-9][0-9]*:0\{", response.text):
+        t.skip("the server takes it for revision 3, which it speaks")
+    t.equal(response.status, 400, "status")
+    told = response.json()
+    code = told.get("code") if isinstance(told, dict) else None
+    t.equal(code, 5, "code")
+    await require_control(t, control)

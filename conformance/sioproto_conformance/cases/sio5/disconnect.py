@@ -19,9 +19,10 @@ from sioproto_conformance.peers.wire import Gone
 
 @case(
     "sio5.disconnect.not-answered",
-    covers=["SIO-DISC-02", "SIO-DISC-01"],
+    covers=["SIO-DISC-02", "SIO-DISC-01", "SIO-CONN-21"],
     needs=["app"],
     variants=across(NAMESPACES, TRANSPORTS),
+    also="sio4",
 )
 async def not_answered(t: Bench, variant: tuple[str, Transport]) -> None:
     """DISCONNECT gets no packet in answer, and the connection is there for another join."""
@@ -30,6 +31,7 @@ async def not_answered(t: Bench, variant: tuple[str, Transport]) -> None:
     await peer.send("1" if nsp == "/" else f"1{nsp},")
     before = await nobody_answers(peer)
     t.check(not before, "no packet in answer", before or None)
+    t.check(not before, "no packet in answer", before or None, rule="SIO-CONN-21")
 
 
 @case(
@@ -37,6 +39,7 @@ async def not_answered(t: Bench, variant: tuple[str, Transport]) -> None:
     covers=["SIO-DISC-01"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def custom_leaves_main(t: Bench, transport: Transport) -> None:
     """Leaving the custom namespace leaves the main one as it was, and open to another join."""
@@ -74,6 +77,7 @@ async def main_leaves_custom(t: Bench, transport: Transport) -> None:
     needs=["app"],
     tags=["close"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def takes_effect(t: Bench, transport: Transport) -> None:
     """An event for a namespace that was left is not delivered, and closes the connection."""
@@ -89,9 +93,10 @@ async def takes_effect(t: Bench, transport: Transport) -> None:
 
 @case(
     "sio5.disconnect.event-at-once.not-delivered",
-    covers=["SIO-EVT-04"],
+    covers=["SIO-EVT-04", "SIO-DISC-11"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def event_at_once_not_delivered(t: Bench, transport: Transport) -> None:
     """An event that arrives together with a DISCONNECT before it reaches no listener."""
@@ -99,12 +104,14 @@ async def event_at_once_not_delivered(t: Bench, transport: Transport) -> None:
     await send_at_once(peer, "1", '2["message","late"]', '21["message-with-ack","late"]')
     try:
         packets = await nobody_answers(peer)
+        closed = False
         t.observe("event-behind-disconnect", "ignored")
     except Gone:
-        packets = []
+        packets, closed = [], True
         t.observe("event-behind-disconnect", "closed")
     seen = [str(one.packet) for one in peer.engine.seen if "late" in str(one.packet)]
     t.check(not packets and not seen, "neither echo nor acknowledgement", seen or packets or None)
+    t.check(closed, "the connection closed", "still open", rule="SIO-DISC-11")
 
 
 @case(
@@ -112,6 +119,7 @@ async def event_at_once_not_delivered(t: Bench, transport: Transport) -> None:
     covers=["SIO-EVT-02", "SIO-EVT-01"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def events_before_delivered(t: Bench, transport: Transport) -> None:
     """Events sent before leaving one namespace are answered in the other one."""
@@ -134,6 +142,7 @@ async def events_before_delivered(t: Bench, transport: Transport) -> None:
         {"object": "1{}", "array": '1["x"]', "string": '1"x"', "null": "1null", "word": "1x"},
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def payload_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A DISCONNECT packet with a payload is malformed and closes the connection."""

@@ -20,7 +20,7 @@ from sioproto_conformance.peers.eio import TRANSPORTS, Transport
 
 @case(
     "sio5.namespace.unknown.refused",
-    covers=["SIO-CONN-02", "SIO-NSP-02", "SIO-DEC-06"],
+    covers=["SIO-CONN-02", "SIO-NSP-02", "SIO-DEC-06", "SIO-VAL-08"],
     variants=across(
         {
             "comma": ("/random", "0/random,"),
@@ -45,6 +45,7 @@ async def unknown_refused(t: Bench, variant: tuple[tuple[str, str], Transport]) 
     t.equal(answer.nsp, nsp, "namespace of the answer")
     expected = f'4{nsp},{{"message":"Invalid namespace"}}'
     t.equal(answer.raw, expected, "the answer", rule="SIO-NSP-02")
+    t.check(isinstance(answer.data, dict | str), "an object or a text", answer, rule="SIO-VAL-08")
 
 
 @case(
@@ -52,6 +53,7 @@ async def unknown_refused(t: Bench, variant: tuple[tuple[str, str], Transport]) 
     covers=["SIO-NSP-02"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def unknown_leaves_connection_open(t: Bench, transport: Transport) -> None:
     """A refused join costs nothing: neither a joined namespace nor a later join."""
@@ -96,6 +98,7 @@ async def two_on_one_connection(t: Bench, variant: tuple[tuple[str, str], Transp
     covers=["SIO-ACK-03", "SIO-EVT-01"],
     needs=["app"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def answers_in_their_namespace(t: Bench, transport: Transport) -> None:
     """Events and acknowledgements come back in the namespace of the question, not the last one."""
@@ -114,7 +117,13 @@ async def answers_in_their_namespace(t: Bench, transport: Transport) -> None:
     t.check(same(events, expected), f"the event {expected}", events, rule="SIO-EVT-01")
 
 
-@case("sio5.namespace.events.isolated", covers=["SIO-NSP-14"], needs=["app"], variants=TRANSPORTS)
+@case(
+    "sio5.namespace.events.isolated",
+    covers=["SIO-NSP-14"],
+    needs=["app"],
+    variants=TRANSPORTS,
+    also="sio4",
+)
 async def events_isolated(t: Bench, transport: Transport) -> None:
     """An event in one namespace does not reach the listeners of another."""
     peer = await t.sio.connect(transport)
@@ -139,6 +148,7 @@ async def events_isolated(t: Bench, transport: Transport) -> None:
         },
         TRANSPORTS,
     ),
+    also="sio4",
 )
 async def not_joined_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """A packet for a namespace that is not joined closes the whole connection."""
@@ -153,6 +163,7 @@ async def not_joined_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     needs=["app"],
     tags=["close"],
     variants=TRANSPORTS,
+    also="sio4",
 )
 async def not_joined_binary_event_closes(t: Bench, transport: Transport) -> None:
     """A binary event for a namespace that is not joined closes, at the latest when complete."""
@@ -183,7 +194,7 @@ async def main_written_out(t: Bench, variant: tuple[str, Transport]) -> None:
 
 @case(
     "sio5.namespace.comma.optional",
-    covers=["SIO-DEC-06"],
+    covers=["SIO-DEC-06", "SIO-DEC-07"],
     needs=["app"],
     variants=TRANSPORTS,
 )
@@ -194,6 +205,7 @@ async def comma_optional(t: Bench, transport: Transport) -> None:
         await peer.send("0/custom")
         answer = await peer.connect_answer("/custom")
         t.require(answer.type == sio.CONNECT, f"CONNECT answer {attempt}", answer)
+        t.equal(answer.nsp, "/custom", "namespace of the answer", rule="SIO-DEC-07")
         await peer.send("1/custom")
         before = await nobody_answers(peer)
         t.check(not before, "nothing in answer to DISCONNECT", before or None)
