@@ -184,7 +184,9 @@ class Load:
             if not rows:
                 continue
             done = sum(row["n"] for row in rows)
-            text = f"{done:,} {kind.name} at {self.rate(kind) * kind.fan_out:,.0f}/s"
+            rate = statistics.median(row["rate"] for row in rows)
+            wanted = self.rate(kind) * kind.fan_out
+            text = f"{done:,} {kind.name} at {rate:,.0f}/s of {wanted:,.0f}/s wanted"
             if worst := max(row["p99_us"] for row in rows):
                 middle = statistics.median(row["p99_us"] for row in rows)
                 text += f" (p99 {middle / 1e3:.1f} ms, in the worst round {worst / 1e3:.1f} ms)"
