@@ -155,7 +155,7 @@ class Bench:
         """What an idle connection takes of the server's own memory."""
         for number in range(self.plan.memory_rounds):
             for server in random.sample(servers, len(servers)):
-                if self.left() < 20:
+                if self.left() < 5:
                     self.notes.append(f"memory: time was up in round {number + 1}")
                     return
                 row: Row = {"scenario": "memory", "server": server.label, "round": number}
