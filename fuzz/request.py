@@ -241,7 +241,7 @@ TARGET = Target(
     file=__file__,
     decode=decode,
     judge=judge,
-    budget=Budget(operations=15, memory=120, first_operations=3000),
+    budget=Budget(operations=15, memory=200, first_operations=3000),
     seeds=seeds,
     worst=WORST,
     examples=examples,

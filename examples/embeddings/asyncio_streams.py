@@ -25,7 +25,7 @@ from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import RemoteProtocolError as WebSocketError
 
-from sioproto import LimitError, RemoteProtocolError
+from sioproto import ClosedError, LimitError, RemoteProtocolError
 from sioproto import engineio as eio
 from sioproto import socketio as sio
 
@@ -152,6 +152,7 @@ class Connection:
                 self.http.receive_data(data)  # its next request
         finally:
             reading.cancel()
+            await asyncio.wait([reading])  # two may not read at once
 
     async def event(self) -> Any:
         """The next part of a request."""
@@ -303,7 +304,8 @@ def chat(core: sio.SocketServer[Any]) -> Callable[[Any], None]:
     def application(out: Any) -> None:
         match out:
             case sio.ConnectRequested():
-                core.accept(out.socket)
+                with contextlib.suppress(ClosedError):  # gone already, by what came with it
+                    core.accept(out.socket)
             case sio.EventReceived(name="chat", args=[str() as text]):
                 out.socket.broadcast.emit("chat", out.socket.id, text)
                 if out.reply is not None:

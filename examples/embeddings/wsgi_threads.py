@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import quote
 from wsgiref import simple_server
 
+from sioproto import ClosedError
 from sioproto import engineio as eio
 from sioproto import socketio as sio
 
@@ -171,7 +172,8 @@ def dice(core: sio.SocketServer[Any]) -> Callable[[Any], None]:
     def application(out: Any) -> None:
         match out:
             case sio.ConnectRequested():
-                core.accept(out.socket)
+                with contextlib.suppress(ClosedError):  # gone already, by what came with it
+                    core.accept(out.socket)
             case sio.EventReceived(name="roll"):
                 core.of("/").emit("rolled", out.socket.id, random.randint(1, 6))
 

@@ -94,6 +94,9 @@ _STANDARD_ALPHABET = str.maketrans("-_", "+/")
 def _decode_base64(text: str) -> bytes:
     """Decode either alphabet, with or without padding (EIO-PKT-09). Nothing may be added."""
     padded = text.translate(_STANDARD_ALPHABET) + "=" * (-len(text) % 4)
+    padding = len(padded) - len(padded.rstrip("="))
+    if padding > 2:  # before Python 3.13, the library is not as strict as it says
+        raise DecodeError("binary data is not base64", rule="EIO-PKT-06")
     try:
         return binascii.a2b_base64(padded, strict_mode=True)
     except ValueError:  # binascii.Error, or characters beyond ASCII

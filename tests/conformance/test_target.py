@@ -83,8 +83,9 @@ def test_a_target_runs_while_it_is_needed(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals are a POSIX matter")
 def test_a_target_is_ended_by_the_signal_of_its_manifest(tmp_path: Path) -> None:
     code = (
-        "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "signal.signal(signal.SIGINT, lambda *args: (print('[1, 2]', flush=True), sys.exit(7))); "
+        "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        # Not by print, in the middle of which it may be called.
+        "signal.signal(signal.SIGINT, lambda *args: (os.write(1, b'[1, 2]\\n'), sys.exit(7))); "
     )
     manifest = replace_struct(_python(code + READY + "time.sleep(60)"), stop=Stop(signal="SIGINT"))
     with running(manifest, folder=tmp_path) as target:
