@@ -30,8 +30,10 @@ class Outbox:
         self.size += message.size + MESSAGE_OVERHEAD
 
     def put_first(self, message: Message) -> None:
-        """Let a packet overtake what waits."""
-        self._messages.appendleft(message)
+        """Let a packet overtake what waits, but for the end of an upgrade: nothing may be sent on
+        the new transport in front of it (EIO-UPC-03)."""
+        behind = 1 if self._messages and self._messages[0].packet == "5" else 0
+        self._messages.insert(behind, message)
         self.size += message.size + MESSAGE_OVERHEAD
 
     def clear(self) -> None:
