@@ -109,7 +109,7 @@ async def hypercorn_main() -> None:
                 break
 
 
-async def _serve_on_hypercorn(app, config, stopped) -> None:  # type: ignore[no-untyped-def]
+async def _serve_on_hypercorn(app, config, stopped) -> None:  # type: ignore[no-untyped-def]  # hypercorn's
     import hypercorn.trio
 
     await hypercorn.trio.serve(app, config, shutdown_trigger=stopped.wait)
