@@ -1,9 +1,8 @@
-"""One WebSocket between a core and a driver that has a task that reads and one that writes."""
+"""One WebSocket between a core and a driver: what the core's effects do to it, and its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -16,27 +15,23 @@ if TYPE_CHECKING:
     from sioproto._app._runtime import Timeout
 
 
-class WebSocketToken:
+class WebSocketToken(ABC):
     """What the core knows a WebSocket by.
 
-    The core's effects set what is to be written and wake the writer; one writer means that frames
-    never mix. The end begins with a close, from whichever side, and has a limit of time.
+    The core's effects set what is to be written and tell whoever writes; only one may, so that
+    frames never mix. The end begins with a close, from whichever side, and has a limit of time.
 
     Args:
         endpoint: whose WebSocket it is.
-        close_timeout: longest time from the begin of closing to the end, in seconds.
     """
 
-    def __init__(self, endpoint: Endpoint, close_timeout: float) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._runtime = endpoint.application.runtime
-        self._close_timeout = close_timeout
         self.answered = self._runtime.event()
         self.accepted: WsAccept[Any] | None = None
         self.rejected: WsReject[Any] | None = None
-        self._life: Timeout | None = None
         self._pausing: Timeout | None = None
-        self._work = self._runtime.event()
         self._batch: list[WsFrame] | None = None
         self._closing = False
         self._close_code: int | None = None
@@ -65,22 +60,6 @@ class WebSocketToken:
 
     # What drivers use
 
-    @contextmanager
-    def _living(self) -> Iterator[None]:
-        """The time from the answer to the end, which the core is told."""
-        try:
-            with self._runtime.timeout(inf) as self._life:
-                if self._closing:
-                    self._limit_life()
-                yield
-        finally:
-            self._retire()
-
-    def _end(self) -> None:
-        """Cut the life short."""
-        if self._life is not None:
-            self._life.cancel()
-
     def _retire(self, error: Exception | None = None) -> None:
         """Tell the core that it has ended. Only the first call counts."""
         if not self._retired:
@@ -98,24 +77,13 @@ class WebSocketToken:
             if self._pausing is not None:
                 self._pausing.cancel()
 
+    @abstractmethod
     def _limit_life(self) -> None:
-        if self._life is not None:
-            self._life.deadline = self._runtime.clock() + self._close_timeout
+        """Closing has begun, and may not take for ever."""
 
+    @abstractmethod
     def _wake_writer(self) -> None:
-        """There is something to write."""
-        self._work.set()
-
-    def _next_work(self) -> list[WsFrame] | None:
-        """For the writer: what is to be sent, if anything. ``_work`` is set when there is more."""
-        self._work = self._runtime.event()
-        batch, self._batch = self._batch, None
-        return batch
-
-    def _written(self) -> None:
-        """For the writer: the batch has been sent."""
-        if not self._retired:
-            self._endpoint.call(self._endpoint.core.ws_sent, self)
+        """There is something to write: a batch, or the end."""
 
     async def _pause(self, backlog: Backlog) -> None:
         """Do not read on for a while, unless the WebSocket is being closed."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from sioproto.asgi._scope import Message, Receive, Scope, Send, deny, raw_header
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
     from sioproto._app._endpoint import Endpoint
+    from sioproto._app._runtime import Timeout
     from sioproto.asgi._config import AsgiConfig
     from sioproto.engineio import WsAccept
 
@@ -27,7 +29,9 @@ class WebSocket(WebSocketToken):
     def __init__(
         self, endpoint: Endpoint, receive: Receive, send: Send, config: AsgiConfig
     ) -> None:
-        super().__init__(endpoint, config.close_timeout)
+        super().__init__(endpoint)
+        self._life: Timeout | None = None
+        self._work = self._runtime.event()
         self._receive = receive
         self._server_send = send
         self._config = config
@@ -49,6 +53,26 @@ class WebSocket(WebSocketToken):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._write, _acceptance(scope, self.accepted))
                 await self._read()
+
+    # The time from the acceptance to the end
+
+    @contextmanager
+    def _living(self) -> Iterator[None]:
+        try:
+            with self._runtime.timeout(inf) as self._life:
+                if self._closing:
+                    self._limit_life()
+                yield
+        finally:
+            self._retire()
+
+    def _limit_life(self) -> None:
+        if self._life is not None:
+            self._life.deadline = self._runtime.clock() + self._config.close_timeout
+
+    def _end(self) -> None:
+        if self._life is not None:
+            self._life.cancel()
 
     # Reading
 
@@ -84,6 +108,9 @@ class WebSocket(WebSocketToken):
 
     # Writing
 
+    def _wake_writer(self) -> None:
+        self._work.set()
+
     async def _write(self, acceptance: Message) -> None:
         """Write what the core leaves here, until the WebSocket is closed."""
         try:
@@ -97,13 +124,15 @@ class WebSocket(WebSocketToken):
 
     async def _write_until_closed(self, scope: anyio.CancelScope) -> None:
         while True:
-            batch = self._next_work()
+            self._work = self._runtime.event()
+            batch, self._batch = self._batch, None
             closing, code = self._closing, self._close_code
             if batch is not None:
                 for frame in batch:
                     kind = "text" if isinstance(frame.payload, str) else "bytes"
                     await self._send(scope, {"type": "websocket.send", kind: frame.payload})
-                self._written()
+                if not self._retired:
+                    self._endpoint.written(self)
             if closing:
                 # ASGI knows no close frame without a code.
                 close = {"type": "websocket.close", "code": 1000 if code is None else code}

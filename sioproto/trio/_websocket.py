@@ -97,7 +97,7 @@ class WebSocket(WebSocketToken):
         request: Request,
         hosting: Hosting,
     ) -> None:
-        super().__init__(endpoint, config.close_timeout)
+        super().__init__(endpoint)
         self._wire = wire
         self._config = config
         self._request = request
@@ -107,6 +107,7 @@ class WebSocket(WebSocketToken):
         self._frame_bytes = frame_bytes
         self._extensions: list[Inflater] = []
         self._pong: bytes | None = None
+        self._work = trio.Event()  # for the writer
         self._broken = False
         self._unsent: bytes | None = None  # as long as it is not None, the writer is at work
         self._batch_unsent = False
