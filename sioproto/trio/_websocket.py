@@ -1,4 +1,4 @@
-"""One WebSocket: opening handshake, a task that reads, a task that writes, closing handshake."""
+"""One WebSocket: opening handshake, reading and the handlers, writing, closing handshake."""
 
 from __future__ import annotations
 

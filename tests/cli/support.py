@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from sioproto._cli._main import main
 
-PATIENCE = 20
+PATIENCE = 30
 Handler = Callable[[trio.SocketStream], Awaitable[None]]
 Serve = Callable[..., Awaitable[Any]]
 
@@ -26,6 +28,18 @@ def invoke(*arguments: str, input: str | bytes | None = None) -> Result:
         raise result.exception
     assert "Traceback" not in result.output
     return result
+
+
+def run(*arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "sioproto", *arguments],
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
 
 
 @contextmanager

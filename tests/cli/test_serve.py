@@ -12,20 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 import sioproto
-from tests.cli.support import invoke
-
-PATIENCE = 20
-
-
-def run(*arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sioproto", *arguments],
-        input=input,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+from tests.cli.support import PATIENCE, invoke, run
 
 
 @pytest.fixture(scope="module")

@@ -9,21 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.cli.support import PATIENCE, run
 from tests.interop.conftest import RunningServer, Serve
 from tests.project import ROOT
-
-PATIENCE = 30
-
-
-def run(*arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sioproto", *arguments],
-        input=input,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
 
 
 def report(url: str) -> dict[str, Any]:
