@@ -192,7 +192,7 @@ async def test_a_websocket_of_whoever_ignores_the_revision_is_of_the_newest() ->
     """A WebSocket opens with the same bytes in both revisions: only a pong tells (EIO-HB-21)."""
 
     async def websockets_only(stream: trio.abc.Stream) -> None:
-        head = await stream.receive_some(65536)
+        head = bytes(await stream.receive_some(65536))
         if b"transport=websocket" in head:
             await zero_pass.opens_and_is_silent(_Again(stream, head))
 
