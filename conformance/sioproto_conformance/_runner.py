@@ -15,7 +15,16 @@ from typing import Literal
 import trio
 
 from sioproto_conformance._bench import Bench, Finished, Inconclusive, Skipped, await_failed
-from sioproto_conformance._model import Case, Check, Observation, Rule, Verdict, judge
+from sioproto_conformance._model import (
+    RISKY,
+    SECURITY,
+    Case,
+    Check,
+    Observation,
+    Rule,
+    Verdict,
+    judge,
+)
 from sioproto_conformance._probe import Survey
 from sioproto_conformance._standing import Standing
 from sioproto_conformance.peers.wire import Entry, Impossible, PeerError
@@ -46,10 +55,6 @@ FAST_HEARTBEAT = "fast-heartbeat"
 """The need of cases that a machine under load would disturb."""
 SERIAL = "serial"
 """The tag of cases that would disturb others, or be disturbed by them."""
-SECURITY = "security"
-"""The tag of cases that are run against one's own server only."""
-RISKY = frozenset({SECURITY, "crash", "flood", "limits"})
-"""The tags of cases that a server in use had better be spared."""
 
 
 @dataclass(frozen=True, slots=True)

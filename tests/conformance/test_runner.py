@@ -13,11 +13,10 @@ import trio
 import trio.testing
 
 from sioproto_conformance._bench import Bench
-from sioproto_conformance._model import Case, Verdict
+from sioproto_conformance._model import RISKY, Case, Verdict
 from sioproto_conformance._probe import Survey
 from sioproto_conformance._registry import all_cases
 from sioproto_conformance._runner import (
-    RISKY,
     Options,
     Punctuality,
     Result,
