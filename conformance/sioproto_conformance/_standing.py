@@ -36,7 +36,7 @@ class Standing:
     async def start_again(self) -> bool:
         """Start another process in place of one that has ended; tell whether that was possible."""
         launch = self.survey.slow.launch
-        if launch is None or self.launches >= _LAUNCHES:
+        if launch is None or "stop" in self.survey.lacking or self.launches >= _LAUNCHES:
             return False
         await self.end()
         self.launches += 1
