@@ -263,6 +263,7 @@ class Bench:
     def _rule(self, rule: str | None) -> str:
         if rule is None:
             return self.case.covers[0]
+        rule = self.case.stand_ins.get(rule, rule)
         if rule not in self.case.covers:
             raise LookupError(f"{self.case.id} checks {rule} but does not cover it")
         return rule

@@ -28,10 +28,11 @@ async def ask_for_dialects(
 
     Each is looked for at the path of its own, and the revisions also at the usual one.
     """
+    newest = REVISION_3 if declared.get("eio4") is False else REVISION_4
     async with trio.open_nursery() as nursery:
         look = _Look(dialer, nursery, declared)
         engine3 = await look.engine((paths.engine_3, paths.engine), REVISION_3)
-        jsonp = await look.engine((paths.engine_3, paths.engine), Scripts(REVISION_4, "0"))
+        jsonp = await look.engine((paths.engine_3, paths.engine), Scripts(newest, "0"))
         found = replace(
             site,
             engine3_path=engine3,

@@ -15,7 +15,7 @@ import trio
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
 from sioproto_conformance.cases.sio5._steps import nobody_answers, same, shown
-from sioproto_conformance.cases.tier2._members import Group, Member, log_with
+from sioproto_conformance.cases.tier2._members import Group, Member, fresh_mark, log_with
 from sioproto_conformance.cases.tier2._programs import (
     MOST_CLIENTS,
     Arrive,
@@ -125,7 +125,7 @@ async def _attempt(t: Bench, program: Program) -> tuple[_Fault | None, Transcrip
     silence = False
     async with bench.open():
         try:
-            await _Run(bench, f"{t.random.getrandbits(32):08x}").run(program)
+            await _Run(bench, fresh_mark()).run(program)
         except _Fault as found:
             fault = found
         except PeerError as error:
