@@ -219,6 +219,8 @@ class Bench:
         took = trio.current_time() - asked
         if closed is None and took > bound * _BUSY:
             self.inconclusive(f"the server is too slow to tell: the control waited {took:.1f} s")
+        if closed is not None and closed.by_silence:
+            self.inconclusive(f"{bad.name} could not be asked: {closed.how}")
         self.check(
             closed is not None,
             f"{bad.name} closed within {bound:.1f} s, {while_open.name} open",

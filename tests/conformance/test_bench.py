@@ -76,6 +76,15 @@ async def test_a_control_that_died_proves_nothing(autojump_clock: trio.testing.M
         await _expect_closed(FakePeer("bad", closes_after=0.1), FakePeer("control", 0.1))
 
 
+async def test_a_session_that_could_not_be_asked_proves_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    bad = FakePeer("bad")
+    bad.closed = Closed("a poll failed", by_silence=True)
+    with pytest.raises(Inconclusive, match="bad could not be asked"):
+        await _expect_closed(bad, FakePeer("control"))
+
+
 async def test_a_busy_server_may_just_have_had_no_time(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
