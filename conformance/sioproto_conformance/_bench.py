@@ -85,7 +85,7 @@ class Findings:
     checks: list[Check] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     timed_out: bool = False
-    """Whether a check failed because nothing came in time."""
+    """Whether a check failed because nothing came in time, no end either."""
 
 
 class LivingPeer(Protocol):
@@ -221,6 +221,7 @@ class Bench:
             self.inconclusive(f"the server is too slow to tell: the control waited {took:.1f} s")
         if closed is not None and closed.by_silence:
             self.inconclusive(f"{bad.name} could not be asked: {closed.how}")
+        self.findings.timed_out |= closed is None
         self.check(
             closed is not None,
             f"{bad.name} closed within {bound:.1f} s, {while_open.name} open",

@@ -67,6 +67,16 @@ async def test_still_open_is_a_failure(autojump_clock: trio.testing.MockClock) -
     assert trio.current_time() - began < 2 * TIMEOUT
 
 
+async def test_still_open_may_be_due_to_a_busy_machine(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    bench = _bench()
+    await bench.expect_closed(FakePeer("bad", closes_after=0.1), while_open=FakePeer("control"))
+    assert not bench.findings.timed_out
+    await bench.expect_closed(FakePeer("bad"), while_open=FakePeer("control"))
+    assert bench.findings.timed_out
+
+
 async def test_closed_too_late_is_still_open(autojump_clock: trio.testing.MockClock) -> None:
     assert not (await _expect_closed(FakePeer("bad", closes_after=2.1), FakePeer("control"))).ok
 
