@@ -233,6 +233,8 @@ class Bench:
     async def expect_open(self, peer: LivingPeer, *, rule: str | None = None) -> bool:
         """Record whether the session shows that it is alive: by an echo where there is one."""
         trouble = await peer.alive()
+        silent = peer.closed is None or peer.closed.by_silence
+        self.findings.timed_out |= trouble is not None and silent
         return self.check(trouble is None, f"{peer.name} open", trouble, rule=rule)
 
     async def nothing_more(self, peer: EnginePeer | SocketPeer, *, rule: str | None = None) -> bool:
