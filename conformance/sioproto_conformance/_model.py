@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -104,6 +104,8 @@ class Case:
     run: Callable[[Bench], Awaitable[None]]
     problem: str | None = None
     """Why this case cannot be run at all, when the suite has a bug."""
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """What its checks are charged to instead of rules that are not those of its protocol."""
 
     @property
     def protocol(self) -> str:
