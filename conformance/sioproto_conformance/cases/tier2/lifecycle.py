@@ -8,7 +8,7 @@ from typing import Any
 
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
-from sioproto_conformance.cases.sio5._steps import nobody_answers
+from sioproto_conformance.cases.sio5._steps import nobody_answers, send_at_once
 from sioproto_conformance.cases.tier2._members import Group, Member, expect_heard, log_with
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import TRANSPORTS, Transport
@@ -283,8 +283,8 @@ async def server_hangs_up(t: Bench, transport: Transport) -> None:
         await second.peer.connect(second.nsp)
         joined.append(second)
     mark = len(a.peer.engine.seen)
-    await a.emit("me", group("before"), 1)
-    await a.give("close")
+    emit = f'2{a.nsp},["conf:emit",{{"whom":"me"}},"{group("before")}"]'
+    await send_at_once(a.peer, emit, f'2{a.nsp},["conf:close"]')
     if await a.peer.wait_closed(timeout=t.timeout) is None:
         t.inconclusive("the connection was not closed")
     texts = [str(seen.packet) for seen in a.peer.engine.seen[mark:]]
