@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from sioproto_conformance._cli import main
 from sioproto_conformance._target import Launch, Manifest, running
+from tests.project import ROOT
 
 OPTIONS = ("--max-payload", "100", "--ping-interval", "7", "--transports", "polling", "--recovery")
 
