@@ -187,8 +187,8 @@ class Bench:
         raise Inconclusive(reason)
 
     @contextmanager
-    def expecting(self, rule: str, *, open: str | None = None) -> Iterator[None]:
-        """Charge a peer that waits in vain in this block to ``rule``, and end the case.
+    def expecting(self, rule: str | None = None, *, open: str | None = None) -> Iterator[None]:
+        """Charge a peer that waits in vain in this block to a rule, and end the case.
 
         ``open`` is the rule to charge if it waits in vain because its session has ended.
         """
