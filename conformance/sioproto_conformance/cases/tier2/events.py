@@ -239,7 +239,7 @@ async def outgoing_seen(t: Bench, transport: Transport) -> None:
     """What listens to outgoing events sees each once, with all arguments, as the client gets it."""
     group = Group(t)
     a = await group.join(transport)
-    args = [1, "é", {"deep": [b"\x00\xff"]}]
+    args: list[Any] = [1, "é", {"deep": [b"\x00\xff"]}]
     await a.emit("me", group("first"), *args)
     await a.emit("me", group("second"))
     wanted = [[group("first"), *args], [group("second")]]
@@ -259,7 +259,7 @@ async def broadcast_seen_by_each(t: Bench) -> None:
     a, b, c = await group.three()
     for member in (b, c):
         await member.order("join", group("x"))
-    event = [group("event"), 1]
+    event: list[Any] = [group("event"), 1]
     await a.emit("all", *event, to=[group("x")])
     for member, wanted in ((a, []), (b, [event]), (c, [event])):
         sent = await member.sent()
