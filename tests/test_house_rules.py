@@ -85,6 +85,7 @@ EXTRAS = {"sioproto.socketio._msgpack": "msgpack", "sioproto.testing.strategies"
 # library only where it runs or breaks the library's own server.
 SUITE_MEETS_LIBRARY = (
     "sioproto_conformance._fixture",
+    "sioproto_conformance._orders",
     "sioproto_conformance._tier2",
     "sioproto_conformance.broken",
 )

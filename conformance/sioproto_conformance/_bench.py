@@ -189,8 +189,8 @@ class Bench:
         raise Inconclusive(reason)
 
     @contextmanager
-    def expecting(self, rule: str, *, open: str | None = None) -> Iterator[None]:
-        """Charge a peer that waits in vain in this block to ``rule``, and end the case.
+    def expecting(self, rule: str | None = None, *, open: str | None = None) -> Iterator[None]:
+        """Charge a peer that waits in vain in this block to a rule, and end the case.
 
         ``open`` is the rule to charge if it waits in vain because its session has ended.
         """
@@ -199,8 +199,12 @@ class Bench:
         except PeerError as error:
             if isinstance(error, Gone):
                 rule = open or rule
-            await_failed(self, error, rule)
+            self._await_failed(error, (self._rule(rule),))
             raise Finished from error
+
+    def astray(self, error: PeerError) -> None:
+        """Record what a peer met where the case judges nothing: each of its rules is at stake."""
+        self._await_failed(error, self.case.covers)
 
     # Closing and staying open
 
@@ -267,6 +271,14 @@ class Bench:
 
     # Behind the scenes
 
+    def _await_failed(self, error: PeerError, rules: tuple[str, ...]) -> None:
+        at_stake = rules if len(rules) > 1 else ()
+        self.findings.checks.append(
+            Check(rules[0], False, error.expected, error.actual[:_SHOWN], at_stake)
+        )
+        if isinstance(error, NoAnswer):
+            self.findings.timed_out = True
+
     def _rule(self, rule: str | None) -> str:
         if rule is None:
             return self.case.covers[0]
@@ -281,13 +293,6 @@ class Bench:
             return self.timeout
         expiry = engine.ping_interval + engine.ping_timeout
         return min(self.timeout, expiry * _BEFORE_EXPIRY) if expiry else self.timeout
-
-
-def await_failed(bench: Bench, error: PeerError, rule: str | None = None) -> None:
-    """Record that a peer waited in vain."""
-    bench.check(False, error.expected, error.actual, rule=rule)
-    if isinstance(error, NoAnswer):
-        bench.findings.timed_out = True
 
 
 @contextmanager

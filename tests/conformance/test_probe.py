@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from sioproto_conformance import _tier2, zero_pass
+from sioproto_conformance import _orders, zero_pass
 from sioproto_conformance._fixture import Settings
 from sioproto_conformance._probe import Survey, survey
 from sioproto_conformance._registry import ORDERED
@@ -147,7 +147,7 @@ def _survey_of_ours(paths: Paths | None = None, **features: bool) -> Survey:
 
 def test_an_application_that_takes_orders_says_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(_survey_of_ours().lacking) == ["stop"]
-    monkeypatch.setattr(_tier2, "FEATURES", {"acks", "bulk"})
+    monkeypatch.setattr(_orders, "FEATURES", {"acks", "bulk"})
     found = _survey_of_ours(acks=True, without=True)
     assert found.lacking["volatile"] == "/conformance says so"
     assert set(ORDERED) - found.lacking.keys() == {"acks", "bulk"}
@@ -171,7 +171,7 @@ def test_an_application_that_says_yes_to_everything_is_not_believed(
         def __contains__(self, name: object) -> bool:
             return True
 
-    monkeypatch.setattr(_tier2, "FEATURES", Yes())
+    monkeypatch.setattr(_orders, "FEATURES", Yes())
     found = _survey_of_ours()
     assert "says that it has telepathy" in found.lacking["conformance"]
     assert found.claimed == {"conformance"}

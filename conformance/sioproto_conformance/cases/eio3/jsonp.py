@@ -127,7 +127,8 @@ async def poll_same_function(t: Bench, query: list[tuple[str, str]]) -> None:
     text = "&".join(f"{name}={value}" for name, value in parameters)
     response = await http.request("GET", f"{path}?{text}")
     t.require(response.status == 200, "status 200", response)
-    t.equal(peer.decode(response), ["4hello"], "echo in a call of function 7")
+    with t.expecting("EIO-QP-09"):
+        t.equal(peer.decode(response), ["4hello"], "echo in a call of function 7")
 
 
 @case(

@@ -46,7 +46,8 @@ async def expect_event(
     t: Bench, peer: SocketPeer, name: str, *args: Any, rule: str | None = None
 ) -> None:
     """Compare the next packet with an event of the main namespace that asks for no answer."""
-    packet = await peer.next()
+    with t.expecting(rule):
+        packet = await peer.next()
     binary = bool(packet.attachments)
     same_kind = packet.type == (sio.BINARY_EVENT if binary else sio.EVENT)
     right = same_kind and packet.nsp == "/" and packet.id is None
@@ -70,7 +71,8 @@ async def expect_ack(
     t: Bench, peer: SocketPeer, id: int, *args: Any, rule: str | None = None
 ) -> sio.Packet:
     """Compare the next packet with an acknowledgement in the main namespace."""
-    packet = await peer.next()
+    with t.expecting(rule):
+        packet = await peer.next()
     kind = sio.BINARY_ACK if packet.attachments else sio.ACK
     right = packet.type == kind and packet.nsp == "/" and packet.id == id
     t.check(
