@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sioproto._errors import DecodeError, LimitError, LocalProtocolError
-from sioproto._json import JsonCodec
+from sioproto._json import JsonCodec, Scanner, scanner_of
 
 
 class PacketType(enum.IntEnum):
@@ -116,7 +116,7 @@ def decode_header(text: str, json: JsonCodec, max_attachments: int) -> tuple[Pac
         DecodeError: the text is no packet.
         LimitError: more than ``max_attachments``.
     """
-    packet = _decode_plain(text, json)
+    packet = decode_plain(text, scanner_of(json))
     if packet is not None:
         return packet, 0
     return decode_any_header(text, json, max_attachments)
@@ -129,20 +129,21 @@ def decode_any_header(text: str, json: JsonCodec, max_attachments: int) -> tuple
         if text[:1] in ("5", "6"):
             raise DecodeError("illegal attachments", rule="SIO-DEC-05")
         raise DecodeError(f"unknown packet type {text[:1]!r}", rule="SIO-DEC-01")
-    kind = _MEANING[text[0]]
     digits, namespace, number = match.groups()
     count = 0 if digits is None else _count(digits, max_attachments)
-    packet = Packet(kind, namespace or "/", id=_id(number) if number else None)
+    data: Any = MISSING
     end = match.end()
+    id = _id(number) if number else None
     if end < len(text):
         if text[end] in " \t\r\n":  # legal in JSON, but nothing may stand between id and payload
             raise DecodeError("a blank before the payload", rule="SIO-DEC-16")
-        packet.data = json.loads(text[end:])
+        data = json.loads(text[end:])
+    packet = Packet(_MEANING[text[0]], namespace or "/", data, id)
     _check_payload(packet)
     return packet, count
 
 
-def _decode_plain(text: str, json: JsonCodec) -> Packet | None:
+def decode_plain(text: str, scan: Scanner) -> Packet | None:
     """Decode the packet that most are: an event or an acknowledgement in the main namespace
     without attachments. None if it is any other, or something is wrong with it.
 
@@ -158,12 +159,24 @@ def _decode_plain(text: str, json: JsonCodec) -> Packet | None:
         if not (digits.isascii() and digits.isdigit()):
             return None
         id = int(digits)
-    packet = Packet(kind, "/", json.loads(text[start:]), id)
+    try:
+        data, end = scan(text, start)
+    except (StopIteration, ValueError, RecursionError):
+        return None
+    if end != len(text):
+        return None
+    packet = Packet(kind, "/", data, id)
+    if kind is _EVENT and type(data) is list and data:
+        name = data[0]
+        if type(name) is str and name not in _RESERVED:  # as nearly all are
+            return packet
     _check_payload(packet)
     return packet
 
 
+_EVENT = PacketType.EVENT
 _PLAIN = {"2": PacketType.EVENT, "3": PacketType.ACK}
+_RESERVED = frozenset(RESERVED_EVENTS)
 
 _MEANING = {
     **{str(int(kind)): kind for kind in PacketType},
