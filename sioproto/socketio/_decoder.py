@@ -6,7 +6,7 @@ from typing import Any
 
 from sioproto._errors import DecodeError
 from sioproto._json import JsonCodec, scanner_of
-from sioproto.socketio._packet import Packet, decode_any_header, decode_plain
+from sioproto.socketio._packet import Packet, decode_any_header, decode_usual
 
 
 class Decoder:
@@ -39,13 +39,14 @@ class Decoder:
         if self._packet is not None:
             self.reset()
             raise DecodeError("text while attachments are missing", rule="SIO-BIN-15")
-        packet = decode_plain(message, self._scan)
-        if packet is not None:
-            return packet
-        packet, self.missing = decode_any_header(message, self._json, self._max_attachments)
-        if not self.missing:
+        most = self._max_attachments
+        packet, missing = decode_usual(message, self._scan, most) or decode_any_header(
+            message, self._json, most
+        )
+        if not missing:
             return packet
         self._packet = packet
+        self.missing = missing
         return None
 
     def _attachment(self, data: bytes) -> Packet | None:
@@ -75,19 +76,13 @@ def _fill_in(value: Any, attachments: list[bytes]) -> None:
     """Replace the placeholders inside a list or a dict, in place, since nobody else has it."""
     for key, item in enumerate(value) if type(value) is list else value.items():
         kind = type(item)
-        if kind is dict:
-            if item.get("_placeholder") is True:
-                value[key] = _attachment(item, attachments)
-            else:
-                _fill_in(item, attachments)
-        elif kind is list:
+        if kind is dict and item.get("_placeholder") is True:
+            number = item.get("num")
+            # True is an int to Python, and a negative index is one to a list.
+            if type(number) is not int or not 0 <= number < len(attachments):
+                raise DecodeError(
+                    "a placeholder for an attachment that is not there", rule="SIO-BIN-13"
+                )
+            value[key] = attachments[number]  # the order is theirs, not ours (SIO-BIN-11)
+        elif kind is dict or kind is list:
             _fill_in(item, attachments)
-
-
-def _attachment(placeholder: dict[str, Any], attachments: list[bytes]) -> bytes:
-    """What a placeholder stands for. The order is theirs, not ours (SIO-BIN-11)."""
-    number = placeholder.get("num")
-    # True is an int to Python, and a negative index is one to a list.
-    if type(number) is not int or not 0 <= number < len(attachments):
-        raise DecodeError("a placeholder for an attachment that is not there", rule="SIO-BIN-13")
-    return attachments[number]
