@@ -59,7 +59,7 @@ class StrictJson:
         self._decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
         self._scan: Scanner = self._decoder.scan_once
         self._write = _writer(self._call_default)
-        self._default: Callable[[Any], Any] | None = None
+        self._default: Callable[[Any], Any]  # of the value that is being encoded
 
     def dumps(self, value: Any, default: Callable[[Any], Any]) -> str:
         """Encode: no blanks, text beyond ASCII as it is, lone surrogates escaped.
@@ -82,7 +82,6 @@ class StrictJson:
         return text
 
     def _call_default(self, value: Any) -> Any:
-        assert self._default is not None
         return self._default(value)
 
     def loads(self, text: str) -> Any:

@@ -77,12 +77,15 @@ def _fill_in(value: Any, attachments: list[bytes]) -> None:
     for key, item in enumerate(value) if type(value) is list else value.items():
         kind = type(item)
         if kind is dict and item.get("_placeholder") is True:
-            number = item.get("num")
-            # True is an int to Python, and a negative index is one to a list.
-            if type(number) is not int or not 0 <= number < len(attachments):
-                raise DecodeError(
-                    "a placeholder for an attachment that is not there", rule="SIO-BIN-13"
-                )
-            value[key] = attachments[number]  # the order is theirs, not ours (SIO-BIN-11)
+            value[key] = _stands_for(item, attachments)
         elif kind is dict or kind is list:
             _fill_in(item, attachments)
+
+
+def _stands_for(placeholder: dict[str, Any], attachments: list[bytes]) -> bytes:
+    """The attachment of a placeholder. The order is theirs, not ours (SIO-BIN-11)."""
+    number = placeholder.get("num")
+    # True is an int to Python, and a negative index is one to a list.
+    if type(number) is not int or not 0 <= number < len(attachments):
+        raise DecodeError("a placeholder for an attachment that is not there", rule="SIO-BIN-13")
+    return attachments[number]

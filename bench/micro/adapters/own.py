@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.micro import work
 from bench.micro.adapters import Operations
-from sioproto.engineio._message import Message, message_of
+from sioproto.engineio._message import Message, messages_of
 from sioproto.engineio._packet import decode_packet
 from sioproto.engineio._payload import decode_payload, encode_payload
 from sioproto.socketio import Packet, PacketType, TextParser
@@ -18,7 +18,7 @@ _decoder = _parser.decoder(max_attachments=10)
 
 
 def _messages(args: list[Any]) -> list[Message]:
-    return [message_of(part, True) for part in _parser.encode(Packet(PacketType.EVENT, data=args))]
+    return messages_of(_parser.encode(Packet(PacketType.EVENT, "/", args)))
 
 
 def _encode(args: list[Any]) -> list[str | bytes]:
@@ -28,7 +28,10 @@ def _encode(args: list[Any]) -> list[str | bytes]:
 def _decode(frames: Iterable[str | bytes]) -> Any:
     packet = None
     for frame in frames:
-        packet = _decoder.feed(decode_packet(frame).data)
+        if isinstance(frame, str) and frame[:1] == "4":  # as a session does it
+            packet = _decoder.feed(frame[1:])
+        else:
+            packet = _decoder.feed(decode_packet(frame).data)
     assert packet is not None
     return packet.data
 
