@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from json.encoder import c_make_encoder, encode_basestring
+from json import encoder
 from math import isinf
 from typing import Any, NoReturn, Protocol
 
@@ -57,7 +57,7 @@ class StrictJson:
 
     def __init__(self) -> None:
         self._decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
-        self._scan: Scanner = self._decoder.scan_once
+        self._scan: Scanner = self._decoder.scan_once  # type: ignore[attr-defined] # not typed
         self._write = _writer(self._call_default)
         self._default: Callable[[Any], Any]  # of the value that is being encoded
 
@@ -117,16 +117,21 @@ def _writer(default: Callable[[Any], Any]) -> Callable[[Any, int], Iterable[str]
 
     Cycles are noticed by their depth: to remember what is being encoded takes a fifth longer.
     """
-    if c_make_encoder is not None:
-        return c_make_encoder(None, default, encode_basestring, None, ":", ",", False, False, False)
-    encoder = json.JSONEncoder(
+    make: Callable[..., Any] | None = getattr(encoder, "c_make_encoder", None)
+    if make is not None:
+        quote = encoder.encode_basestring
+        write: Callable[[Any, int], Iterable[str]] = make(
+            None, default, quote, None, ":", ",", False, False, False
+        )
+        return write
+    in_python = json.JSONEncoder(
         ensure_ascii=False,
         check_circular=False,
         allow_nan=False,
         separators=(",", ":"),
         default=default,
     )
-    return lambda value, level: encoder.iterencode(value)
+    return lambda value, level: in_python.iterencode(value)
 
 
 def _finite(text: str) -> float:

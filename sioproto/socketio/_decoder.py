@@ -74,11 +74,13 @@ class Decoder:
 
 def _fill_in(value: Any, attachments: list[bytes]) -> None:
     """Replace the placeholders inside a list or a dict, in place, since nobody else has it."""
-    for key, item in enumerate(value) if type(value) is list else value.items():
-        kind = type(item)
-        if kind is dict and item.get("_placeholder") is True:
-            value[key] = _stands_for(item, attachments)
-        elif kind is dict or kind is list:
+    for key, item in enumerate(value) if isinstance(value, list) else value.items():
+        if isinstance(item, dict):
+            if item.get("_placeholder") is True:
+                value[key] = _stands_for(item, attachments)
+            else:
+                _fill_in(item, attachments)
+        elif isinstance(item, list):
             _fill_in(item, attachments)
 
 

@@ -155,11 +155,15 @@ def decode_usual(text: str, scan: Scanner, max_attachments: int) -> tuple[Packet
     """
     kind, count, start, id = _EVENT, 0, 1, None
     if text[:2] != "2[":
-        head = text[:3] if text[2:3] == "-" else text[:1]
         start = text.find("[", 1, 17)
-        if head not in _USUAL or start < 0:
+        if start < 0:
+            return None
+        head = text[0] if text[0] < "5" else text[:3]
+        if head not in _USUAL:
             return None
         kind, count = _USUAL[head]
+        if count > max_attachments:
+            return None
         digits = text[len(head) : start]
         if digits:
             if not (digits.isascii() and digits.isdigit()):
@@ -169,7 +173,7 @@ def decode_usual(text: str, scan: Scanner, max_attachments: int) -> tuple[Packet
         data, end = scan(text, start)
     except (StopIteration, ValueError, RecursionError):
         return None
-    if end != len(text) or count > max_attachments:
+    if end != len(text):
         return None
     packet = Packet(kind, "/", data, id)
     _check_payload(packet)

@@ -82,8 +82,8 @@ BUGS = [
         "1 is as good as true in a placeholder",
         "socket_decoder",
         "socketio._decoder:_fill_in",
-        'if kind is dict and item.get("_placeholder") is True:',
-        'if kind is dict and item.get("_placeholder") == True:',
+        'if item.get("_placeholder") is True:',
+        'if item.get("_placeholder") == True:',
     ),
     Bug(
         "an event name may be true",
