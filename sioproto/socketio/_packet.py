@@ -81,10 +81,12 @@ def encode_packet(packet: Packet, json: JsonCodec) -> tuple[str, list[bytes]]:
     attachments: list[bytes] = []
 
     def take_out(value: Any) -> Any:
-        if not isinstance(value, BINARY):
-            raise TypeError(f"{type(value).__name__} has no JSON form")
+        if type(value) is not bytes:
+            if not isinstance(value, BINARY):
+                raise TypeError(f"{type(value).__name__} has no JSON form")
+            value = bytes(value)
         number = len(attachments)
-        attachments.append(value if type(value) is bytes else bytes(value))
+        attachments.append(value)
         return {"_placeholder": True, "num": number}
 
     payload = "" if data is MISSING else json.dumps(data, take_out)
