@@ -161,9 +161,10 @@ def decode_usual(text: str, scan: Scanner, max_attachments: int) -> tuple[Packet
         if start < 0:
             return None
         head = text[0] if text[0] < "5" else text[:3]
-        if head not in _USUAL:
+        usual = _USUAL.get(head)
+        if usual is None:
             return None
-        kind, count = _USUAL[head]
+        kind, count = usual
         if count > max_attachments:
             return None
         digits = text[len(head) : start]

@@ -29,10 +29,11 @@ def operations_of(parser: TextParser, name: str) -> Operations:
     def decode(frames: Iterable[str | bytes]) -> Any:
         packet = None
         for frame in frames:
-            if isinstance(frame, str) and frame[:1] == "4":  # as a session does it
-                packet = decoder.feed(frame[1:])
+            # Which are the contents of messages is told as a session tells it.
+            if isinstance(frame, str):
+                packet = decoder.feed(frame[1:] if frame[:1] == "4" else decode_packet(frame).data)
             else:
-                packet = decoder.feed(decode_packet(frame).data)
+                packet = decoder.feed(frame)
         assert packet is not None
         return packet.data
 
