@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -86,6 +86,12 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Verdict.WARN
 
 
+SECURITY = "security"
+"""The tag of cases that are run against one's own server only."""
+RISKY = frozenset({SECURITY, "crash", "flood", "limits"})
+"""The tags of cases that a server in use had better be spared, as they send more than is decent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One question put to a server."""
@@ -98,6 +104,8 @@ class Case:
     run: Callable[[Bench], Awaitable[None]]
     problem: str | None = None
     """Why this case cannot be run at all, when the suite has a bug."""
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """What its checks are charged to instead of rules that are not those of its protocol."""
 
     @property
     def protocol(self) -> str:

@@ -53,9 +53,9 @@ async def websocket_parameter_not_open(t: Bench, variant: tuple[Query, int]) -> 
     """A WebSocket with a missing or wrong parameter does not stay open."""
     query, code = variant
     async with beside_a_session(t):
-        answer = await check_not_open(t, query)
-        refused = isinstance(answer, Response)
         rule = "EIO-ERR-21" if code == 5 else "EIO-ERR-20"
+        answer = await check_not_open(t, query, granted=rule)
+        refused = isinstance(answer, Response)
         instead = "no response" if answer is None else "status 101"
         t.check(refused, "a refusal before status 101", None if refused else instead, rule=rule)
         if isinstance(answer, Response) and code != 5:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from sioproto_conformance._bench import Bench
+from sioproto_conformance._bench import Bench, Inconclusive
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import Packet
 from sioproto_conformance.peers.sio import SocketPeer
@@ -191,3 +191,14 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, numbers) and isinstance(right, numbers):
         return isinstance(left, bool) == isinstance(right, bool) and left == right
     return type(left) is type(right) and bool(left == right)
+
+
+async def expect_room_for_another(t: Bench, connecting: Awaitable[SocketPeer]) -> None:
+    """Check that a new client can come, and is answered."""
+    try:
+        newcomer = await connecting
+    except Inconclusive as failed:
+        t.check(False, "a new client can connect", str(failed))
+        t.findings.timed_out |= isinstance(failed.__cause__, NoAnswer)
+    else:
+        await t.expect_open(newcomer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -160,6 +161,15 @@ class Member:
         return isinstance(name, str) and "~" in name and not name.endswith(self._mark)
 
 
+def fresh_mark() -> str:
+    """Return what tells the names of one run of a case from those of any other.
+
+    No seed decides it: a server that is asked again still has the log of the last time, and may
+    have its clients.
+    """
+    return secrets.token_hex(4)
+
+
 _ACKS = (sio.ACK, sio.BINARY_ACK)
 _EVENTS = (sio.EVENT, sio.BINARY_EVENT)
 
@@ -174,7 +184,7 @@ class Group:
     def __init__(self, t: Bench, mark: str | None = None, *, recovering: bool = False) -> None:
         self._t = t
         self._recovering = recovering
-        mark = mark or f"{t.random.getrandbits(32):08x}"
+        mark = mark or fresh_mark()
         self._mark = f"~{mark}"
         self._members = 0
         alone = "dynamic-namespaces" not in t.site.lacking
