@@ -14,7 +14,7 @@ from typing import Literal
 
 import trio
 
-from sioproto_conformance._bench import Bench, Finished, Inconclusive, Skipped, await_failed
+from sioproto_conformance._bench import Bench, Finished, Inconclusive, Skipped
 from sioproto_conformance._model import (
     RISKY,
     SECURITY,
