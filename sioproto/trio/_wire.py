@@ -80,6 +80,24 @@ class Wire:
             raise Lost
         return data
 
+    def fileno(self) -> int:
+        """The number of the file that it is to the kernel; only if ``direct``."""
+        assert self._socket is not None
+        return self._socket.fileno()
+
+    def read(self) -> bytes | None:
+        """What there is to read; None if there is nothing; only if ``direct``.
+
+        Nothing at all, ``b""``, once the peer has finished or the connection broke: ``receive``
+        finds out.
+        """
+        try:
+            return os.read(self.fileno(), RECEIVE_SIZE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
     def cut(self) -> None:
         """The connection is of no use any more: so learns whoever waits for it to bring more."""
         self._is_cut = True

@@ -141,8 +141,8 @@ async def test_one_read_of_sixteen_messages_causes_one_write(
         writes.clear()
         await ask_sixteen(client)
         await trio.testing.wait_all_tasks_blocked(0.05)
-    assert len(writes) == 1
-    assert writes[0].count(b"43") == 16
+        assert len(writes) == 1
+        assert writes[0].count(b"43") == 16
 
 
 @both
@@ -155,7 +155,7 @@ async def test_messages_that_want_no_answer_cause_no_write(fast: bool, writes: l
         await trio.testing.wait_all_tasks_blocked(0.05)
         assert writes == []
         await ask_sixteen(client)  # they have been read by now
-    assert len(writes) == 1
+        assert len(writes) == 1
 
 
 @both
@@ -168,7 +168,7 @@ async def test_a_broadcast_is_one_write_to_each(fast: bool, writes: list[bytes])
         io.emit("news", 1)
         for client in clients:
             assert await client.frame() == (0x81, b'42["news",1]')
-    assert writes == [b'\x81\x0c42["news",1]'] * 5
+        assert writes == [b'\x81\x0c42["news",1]'] * 5
 
 
 class Steps(trio.abc.Instrument):

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -358,3 +359,117 @@ async def test_a_lost_connection_is_noticed_while_nobody_reads(fast: bool) -> No
         await client.stream.aclose()
         await until(lambda: not server.statistics().sessions)
         gate.set()
+
+
+# One task that reads for all
+
+
+@both
+async def test_a_handler_that_pauses_holds_up_nobody_else(fast: bool) -> None:
+    """SIO-EVT-02: another task reads on, and those in the same batch are not lost."""
+    io = Server()
+    gate = trio.Event()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("wait")
+        async def wait(value: int) -> int:
+            await gate.wait()
+            return value
+
+        @socket.on("echo")
+        async def echo(value: int) -> int:
+            return value
+
+    async with on_tcp(io, fast) as site:
+        clients = [await site.join() for _ in range(12)]
+        for number, client in enumerate(clients):
+            name = "wait" if number % 2 else "echo"
+            await client.text(f'421["{name}",{number}]')
+        for number, client in enumerate(clients):
+            if number % 2:
+                await client.text(f'422["echo",{number}]')
+            else:
+                assert (await client.frame())[1] == b"431[%d]" % number
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        gate.set()
+        for number, client in enumerate(clients):
+            if number % 2:
+                assert (await client.frame())[1] == b"431[%d]" % number
+                assert (await client.frame())[1] == b"432[%d]" % number
+
+
+@both
+async def test_each_connection_has_a_context_of_its_own(fast: bool) -> None:
+    """What a handler sets there is seen by no other client, whatever task calls the handlers."""
+    io = Server()
+    variable: ContextVar[int] = ContextVar("variable", default=0)
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("set")
+        async def set_(value: int) -> int:
+            variable.set(value)
+            await trio.lowlevel.checkpoint()
+            assert variable.get() == value
+            variable.set(value)
+            return variable.get()
+
+        @socket.on("get")
+        async def get() -> int:
+            return variable.get()
+
+    async with on_tcp(io, fast) as site:
+        one, other = await site.join(), await site.join()
+        await one.text('421["set",1]')
+        assert (await one.frame())[1] == b"431[1]"
+        await other.text('421["get"]')
+        assert (await other.frame())[1] == b"431[0]"
+
+
+@both
+async def test_what_a_handler_raises_ends_the_serving_at_whatever_time(fast: bool) -> None:
+    for pauses in (False, True):
+        io = Server()
+
+        @io.on("connection")
+        def connection(socket: Socket, pauses: bool = pauses) -> None:
+            @socket.on("fail")
+            async def fail() -> None:
+                if pauses:
+                    await trio.lowlevel.checkpoint()
+                raise RuntimeError("on purpose")
+
+        with pytest.RaisesGroup(
+            pytest.RaisesExc(RuntimeError, match="on purpose"), flatten_subgroups=True
+        ):
+            async with on_tcp(io, fast) as site:
+                client = await site.join()
+                await client.text('42["fail"]')
+                await trio.sleep_forever()
+
+
+@both
+async def test_an_illegal_frame_behind_events_costs_its_sender_alone(fast: bool) -> None:
+    """EIO-WS-08: the events in front of it are handled first."""
+    handled: list[int] = []
+    io = Server()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("count")
+        async def count(value: int) -> int:
+            handled.append(value)
+            return value
+
+    async with on_tcp(io, fast) as site:
+        one, other = await site.join(), await site.join()
+        await one.send(frame(0x81, b'421["count",1]') + frame(0x83, b"no such opcode"))
+        seen = [await one.frame()]
+        while seen[-1][0] != 0x88:
+            seen.append(await one.frame())
+        assert seen[-1] == (0x88, b"\x03\xea")
+        assert handled == [1]
+        await other.text('421["count",2]')
+        assert (await other.frame())[1] == b"431[2]"
+        await until(lambda: io.statistics().connections == 1)
