@@ -296,7 +296,7 @@ class WebSocket(WebSocketToken):
         if self._pong is not None:
             self._wake_writer()
         if closed is not None:
-            self._retire()
+            self._retire(take_turns=take_turns)
             # The same code comes back (EIO-WS-07).
             self._begin_closing(int.from_bytes(closed, "big") if closed else None)
         return backlog, left >= 0
