@@ -87,7 +87,7 @@ class HttpConnection:
     """One accepted connection.
 
     Args:
-        stream: what was accepted. It is not closed here.
+        wire: what was accepted. It is not closed here.
         find_endpoint: who serves a request target; None if nobody does.
         fallback: answers requests that nobody serves.
         config: limits and times.
@@ -96,13 +96,13 @@ class HttpConnection:
 
     def __init__(
         self,
-        stream: trio.abc.Stream,
+        wire: Wire,
         find_endpoint: Callable[[str], Endpoint | None],
         fallback: Fallback | None,
         config: ConnectionConfig,
         hosting: Hosting,
     ) -> None:
-        self._wire = Wire(stream, fast=config.fast_lanes)
+        self._wire = wire
         self._find_endpoint = find_endpoint
         self._fallback = fallback
         self._config = config
@@ -313,19 +313,18 @@ class HttpConnection:
 
     def _answer_at_once(self, out: HttpRespond[Exchange]) -> None:
         data = self._http.answer(out.status, out.headers, out.body, close=False)
-        sent = self._wire.try_send(data)
-        if sent < len(data):
+        if not self._wire.try_send(data):
             self._rest_sent = trio.Event()
-            self._hosting.spawn(self._send_rest, data[sent:], self._rest_sent)
+            self._hosting.spawn(self._send_rest, self._rest_sent)
         self._answered_by_drain = True
         self._busy.leave()
         self._http.next_cycle()
         self._wait.until(trio.current_time() + self._config.idle_timeout)
 
-    async def _send_rest(self, data: bytes, sent: trio.Event) -> None:
+    async def _send_rest(self, sent: trio.Event) -> None:
         try:
             with self._busy, suppress(Lost):
-                await self._send_waiting(data)
+                await self._flush()
         finally:
             sent.set()
 
@@ -378,12 +377,11 @@ class HttpConnection:
             await self._wire.linger(self._config)
 
     async def _send(self, data: bytes) -> None:
-        sent = self._wire.try_send(data)
-        if sent < len(data):
-            await self._send_waiting(data[sent:])
+        if not self._wire.try_send(data):
+            await self._flush()
 
-    async def _send_waiting(self, data: bytes) -> None:
+    async def _flush(self) -> None:
         with trio.move_on_after(self._config.write_timeout):
-            await self._wire.send(data)
+            await self._wire.flush()
             return
         raise Lost

@@ -108,7 +108,7 @@ class WebSocket(WebSocketToken):
         self._pong: bytes | None = None
         self._work = trio.Event()  # for the writer
         self._broken = False
-        self._unsent: bytes | None = None  # as long as it is not None, the writer is at work
+        self._writing = False  # the writer is at work
         self._batch_unsent = False
         self._close_frame_made = False
         self._writer: trio.CancelScope | None = None
@@ -304,7 +304,7 @@ class WebSocket(WebSocketToken):
     # Writing
 
     def _wake_writer(self) -> None:
-        if self._unsent is not None:
+        if self._writing:
             self._work.set()
         elif self._opened:  # else ``run`` begins with it
             self._write(b"")
@@ -314,13 +314,12 @@ class WebSocket(WebSocketToken):
         data = begun + self._next_bytes()
         if not data:
             return
-        sent = self._wire.try_send(data)
-        if sent == len(data):
+        if self._wire.try_send(data):
             self._sent()
             if self._close_frame_made:
                 self._work.set()  # the writer has nothing to wait for any more
             return
-        self._unsent = data[sent:]
+        self._writing = True
         self._work.set()
         if self._writer is None:
             self._writer, self._writer_ended = trio.CancelScope(), trio.Event()
@@ -353,7 +352,7 @@ class WebSocket(WebSocketToken):
         """The task that writes what has to wait, until the close frame is out."""
         try:
             with scope:
-                while not self._close_frame_made or self._unsent is not None:
+                while not self._close_frame_made or self._writing:
                     await self._work.wait()
                     self._work = trio.Event()
                     await self._write_waiting(scope)
@@ -365,11 +364,13 @@ class WebSocket(WebSocketToken):
             ended.set()
 
     async def _write_waiting(self, scope: trio.CancelScope) -> None:
-        while self._unsent:
+        while self._writing:
             # One scope whose deadline moves, instead of one for every write.
             scope.deadline = trio.current_time() + self._config.write_timeout
-            await self._wire.send(self._unsent)
+            await self._wire.flush()
             self._sent()
-            self._unsent = self._next_bytes()
+            data = self._next_bytes()
+            self._writing = bool(data)
+            if data:
+                self._wire.try_send(data)
         scope.deadline = inf
-        self._unsent = None

@@ -52,20 +52,19 @@ def frames_built(monkeypatch: pytest.MonkeyPatch) -> Counter[bytes]:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What servers have written, one item for each time that the kernel took something."""
     written: list[bytes] = []
-    try_send, send = Wire.try_send, Wire.send
+    try_send, flush = Wire.try_send, Wire.flush
 
-    def counting_try_send(wire: Wire, data: bytes) -> int:
-        sent = try_send(wire, data)
-        if sent:
-            written.append(data[:sent])
-        return sent
+    def counting_try_send(wire: Wire, data: bytes) -> bool:
+        if all_sent := try_send(wire, data):
+            written.append(data)
+        return all_sent
 
-    async def counting_send(wire: Wire, data: bytes) -> None:
-        written.append(data)
-        await send(wire, data)
+    async def counting_flush(wire: Wire) -> None:
+        written.append(wire._unsent)
+        await flush(wire)
 
     monkeypatch.setattr(Wire, "try_send", counting_try_send)
-    monkeypatch.setattr(Wire, "send", counting_send)
+    monkeypatch.setattr(Wire, "flush", counting_flush)
     return written
 
 
