@@ -11,12 +11,20 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import trio
-from wsproto.frame_protocol import Opcode
 
 from sioproto._app._websocket import WebSocketToken
 from sioproto.engineio import Request
 from sioproto.trio._deflate import Deflater, Inflater, agree
-from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
+from sioproto.trio._frames import (
+    BINARY,
+    CLOSE,
+    TEXT,
+    FrameReader,
+    Violation,
+    close_frame,
+    frame_bytes,
+    pong_frame,
+)
 from sioproto.trio._patience import Wait
 from sioproto.trio._wire import Lost, Wire
 
@@ -278,12 +286,12 @@ class WebSocket(WebSocketToken):
         try:
             for opcode, payload in self._frames.feed(data):
                 left -= len(payload)
-                if opcode is Opcode.TEXT:
+                if opcode is TEXT:
                     facts.append((core.ws_text, (self, payload)))
-                elif opcode is Opcode.BINARY:
+                elif opcode is BINARY:
                     facts.append((core.ws_binary, (self, payload)))
                 elif isinstance(payload, bytes):
-                    if opcode is Opcode.CLOSE:
+                    if opcode is CLOSE:
                         closed = payload
                     else:
                         # Only the latest ping has to be answered, so that nothing piles up.
