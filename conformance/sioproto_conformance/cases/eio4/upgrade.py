@@ -382,6 +382,8 @@ async def client_pauses_at_either_time(t: Bench, early: bool) -> None:
         # It has polled before, as a client has that stops.
         await peer.send("4polled")
         t.equal(news(await peer.poll()), ["4polled"], "packets of the last poll")
+    else:
+        await settle(t)  # its poll is there before the WebSocket
     ws = await peer.probe()
     if not early:
         await peer.pause_polling()
