@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol
 
 import trio
 
-from sioproto_conformance._model import Case, Check, Observation
+from sioproto_conformance._model import RISKY, Case, Check, Observation
 from sioproto_conformance._target import Target
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import (
@@ -114,6 +114,8 @@ class Bench:
         self.site = site
         self.timeout = timeout
         """Seconds that an answer may take."""
+        self.keeps_to_limit = RISKY.isdisjoint(case.tags)
+        """Whether sessions send no more at once than the server says that it takes."""
         self.random = random.Random(f"{seed}/{case.id}")
         self.findings = Findings()
         self.transcript = Transcript()
@@ -337,6 +339,7 @@ class EngineAccess:
                 framing=self.framing,
             )
         peer.has_echo = self._has_echo
+        peer.keeps_to_limit = self._bench.keeps_to_limit
         return peer
 
     async def open_scripted(
@@ -454,7 +457,7 @@ class SocketAccess:
     ) -> EnginePeer:
         """Return the session below; raises ``Inconclusive``."""
         with _setting_up(self._bench, transport, "the handshake"):
-            return await EnginePeer.open(
+            peer = await EnginePeer.open(
                 name,
                 self._bench.dialer,
                 self._bench.nursery,
@@ -464,6 +467,8 @@ class SocketAccess:
                 poll=poll,
                 framing=framing or self._framing,
             )
+        peer.keeps_to_limit = self._bench.keeps_to_limit
+        return peer
 
     def _on(self, engine: EnginePeer) -> SocketPeer:
         implicit = self._framing is REVISION_3

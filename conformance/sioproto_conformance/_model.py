@@ -86,6 +86,12 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Verdict.WARN
 
 
+SECURITY = "security"
+"""The tag of cases that are run against one's own server only."""
+RISKY = frozenset({SECURITY, "crash", "flood", "limits"})
+"""The tags of cases that a server in use had better be spared, as they send more than is decent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One question put to a server."""

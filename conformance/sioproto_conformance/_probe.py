@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -65,16 +65,18 @@ class _Findings:
             self.lacking[feature] = why_not
 
 
+_Found = tuple[Site, float, float | None, _Findings]
+
+
 async def survey(target: Target, *, slack: float = 1.0) -> Survey:
     """Ask the target for what it offers, each answer taking 5 seconds times ``slack`` at most.
 
     What the manifest says is compared with what is found. Raises ``Unreachable`` if nobody listens.
     """
-    fast, heartbeat, round_trip, findings = await _SiteSurvey(target, target.url, slack).run()
-    slow = fast
-    if target.slow_url is not None:
-        again = _SiteSurvey(target, target.slow_url, slack)
-        slow, _, round_trip, findings = await again.run()
+    urls = [target.url] if target.slow_url is None else [target.url, target.slow_url]
+    surveys = await _asked(target, urls, slack)
+    fast, heartbeat, _, _ = surveys[0]
+    slow, _, round_trip, findings = surveys[-1]
     shakes_hands = round_trip is not None
     if shakes_hands:
         why_not = f"the heartbeat takes {heartbeat:g} s to expire"
@@ -89,6 +91,25 @@ async def survey(target: Target, *, slack: float = 1.0) -> Survey:
     declared = {name for name, has in manifest.features.items() if has}
     claimed = frozenset(findings.lacking.keys() & (declared | findings.claimed))
     return Survey(fast, slow, lacking, round_trip or 0.0, shakes_hands, claimed)
+
+
+async def _asked(target: Target, urls: Sequence[str], slack: float) -> list[_Found]:
+    """Ask all endpoints at once, as one may leave questions unanswered. Raises ``Unreachable``."""
+    found: dict[str, _Found] = {}
+    problems: list[Unreachable] = []
+
+    async def ask(url: str) -> None:
+        try:
+            found[url] = await _SiteSurvey(target, url, slack).run()
+        except Unreachable as error:
+            problems.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for url in dict.fromkeys(urls):
+            nursery.start_soon(ask, url)
+    if problems:
+        raise problems[0]
+    return [found[url] for url in urls]
 
 
 def _reconciled(findings: _Findings, declared: Mapping[str, bool]) -> dict[str, str]:
@@ -116,7 +137,7 @@ class _SiteSurvey:
         self._opened: dict[str, EnginePeer] = {}
         self._findings = _Findings()
 
-    async def run(self) -> tuple[Site, float, float | None, _Findings]:
+    async def run(self) -> _Found:
         """Return the site, the seconds until a heartbeat expires, the round trip, and the rest."""
         try:
             await self._dialer.http("probe")

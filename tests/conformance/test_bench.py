@@ -9,7 +9,10 @@ import trio
 import trio.testing
 
 from sioproto_conformance._bench import Bench, Finished, Inconclusive
-from sioproto_conformance._model import Check
+from sioproto_conformance._fixture import Settings
+from sioproto_conformance._model import RISKY, Check, Verdict
+from sioproto_conformance._select import select
+from sioproto_conformance.broken._trial import cases_in_memory, judge
 from sioproto_conformance.peers.eio import Closed
 from sioproto_conformance.peers.wire import Gone
 from tests.conformance.support import SITE, make_case
@@ -126,3 +129,18 @@ async def test_what_is_drawn_at_random_depends_on_seed_and_case_alone() -> None:
 
     assert draw("eio4.a.b", "1") == draw("eio4.a.b", "1")
     assert len({draw("eio4.a.b", "1"), draw("eio4.a.b", "2"), draw("eio4.a.c", "1")}) == 3
+
+
+def test_no_session_sends_more_than_the_server_says_that_it_takes() -> None:
+    """A small maxPayload is a choice (EIO-HS-07): what exceeds it is no question to that server."""
+    cases = [case for case in cases_in_memory() if RISKY.isdisjoint(case.tags)]
+    chosen = select(cases, ["eio4.message", "sio5.binary", "sio5.event", "eio4.compression"])
+    results = judge(chosen, settings=Settings(max_payload=30_000))
+    bad = [result for result in results if result.verdict not in (Verdict.PASS, Verdict.SKIP)]
+    assert [(result.case.id, result.reason) for result in bad] == []
+    spared = {result.case.base for result in results if "maxPayload is 30000" in result.reason}
+    assert spared == {
+        "eio4.message.binary.echoed",
+        "sio5.binary.echoed",
+        "sio5.event.arguments.echoed",
+    }

@@ -209,6 +209,7 @@ def test_what_changes_from_round_to_round_is_told(
         ("gone.toml", None, 2, "No such file"),
         ("bad.toml", 'name = "x"\n', 2, "either a url or a"),
         ("ftp://host", None, 2, "not a URL like"),
+        ("localhost:3000", None, 2, "'localhost:3000' is not a URL like http://"),
         ("http://127.0.0.1:9/path", None, 2, "more than a server"),
         ("http://127.0.0.1:1", None, 3, "refused"),
         ("a.toml", 'name = "x"\n[launch]\ncommand = ["no-such-command"]\n', 3, "cannot be started"),
@@ -275,3 +276,21 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
     assert exit_code(set(), stale=False, strict=False, allow_inconclusive=True) == 4
     verdicts = {Verdict.XPASS, Verdict.INCONCLUSIVE}
     assert exit_code(verdicts, stale=False, strict=False, allow_inconclusive=False) == 5
+
+
+def test_an_interrupted_run_says_where_the_rest_is(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_interrupted(t: Bench) -> None:
+        t.check(True, "this")
+        raise KeyboardInterrupt
+
+    cases = [CASES[0], make_case("eio4.odd.interrupted", run=is_interrupted, tags=("serial",))]
+    monkeypatch.setattr(_cli_run, "all_cases", lambda: cases)
+    result = invoke("run", "sut.toml", "--plain", "--out", "my.jsonl")
+    assert result.exit_code == 130
+    assert result.output.splitlines()[-1] == (
+        "sio-conformance: interrupted; my.jsonl holds what is known so far: "
+        "sio-conformance report my.jsonl --html PATH"
+    )
+    assert [case.id for case in read_report(Path("my.jsonl"), partial=True).cases] == [CASES[0].id]

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
 
 from sioproto_conformance._bench import Bench
-from sioproto_conformance._model import Case, Verdict
+from sioproto_conformance._model import RISKY, Case, Verdict
 from sioproto_conformance._probe import Survey
 from sioproto_conformance._registry import all_cases
 from sioproto_conformance._runner import (
-    RISKY,
     Options,
     Punctuality,
     Result,
     Runner,
     answer_timeout,
 )
-from sioproto_conformance.peers.wire import Gone, Impossible, NoAnswer
+from sioproto_conformance._target import LaunchError, Target
+from sioproto_conformance.peers.wire import Gone, Impossible, NoAnswer, parse_url
 from tests.conformance.support import RULES, SITE, make_case, make_survey, passes
 
 Run = Callable[[Bench], Awaitable[None]]
@@ -388,3 +389,124 @@ async def test_a_target_is_spared_what_it_is_to_be_spared(
     (result,) = await Runner(make_survey(), RULES, options, lambda result: None).run([case])
     assert (result.verdict is Verdict.SKIP) == result.withheld == spared
     assert result.reason.startswith("withheld: ") == spared
+
+
+class Mortal:
+    """A target whose process can be ended by a case, and started again."""
+
+    def __init__(self, *, starts: bool = True) -> None:
+        self.code: int | None = None
+        self.launched = 0
+        self.starts = starts
+
+    def exited(self) -> int | None:
+        return self.code
+
+    @contextmanager
+    def launch(self) -> Iterator[Target]:
+        if not self.starts:
+            raise LaunchError("not today")
+        self.launched += 1
+        self.code = None
+        yield cast("Target", self)
+
+    # What is asked of a target that was started.
+    url = "http://127.0.0.1:2"
+    slow_url = None
+    find = staticmethod(parse_url)
+    exit_code = exited
+
+    def complaints(self) -> str:
+        return "node:events\n  throw er;\nRangeError: no mask: how rude\n    at somewhere\n"
+
+    def survey(self) -> Survey:
+        site = dataclasses.replace(SITE, launch=self.launch)
+        return dataclasses.replace(make_survey(), fast=site, slow=site)
+
+    async def run(self, *cases: Case) -> dict[str, Result]:
+        results = await _run(*cases, survey=self.survey(), exited=self.exited)
+        return {result.case.id: result for result in results}
+
+
+async def test_a_target_that_has_ended_is_started_again_and_the_culprits_are_found(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target = Mortal()
+    ports: set[int] = set()
+
+    async def looks(t: Bench) -> None:
+        await trio.sleep(0.1)
+        ports.add(t.site.address.port)
+        t.check(target.code is None, "it is there")
+
+    async def kills(t: Bench) -> None:
+        t.check(True, "this")
+        target.code = 7
+
+    names = [f"eio4.a.n{n}" for n in range(20)]
+    killers = {"eio4.a.n3", "eio4.a.n12"}
+    results = await target.run(
+        *(make_case(name, run=kills if name in killers else looks) for name in names)
+    )
+    assert {id for id, result in results.items() if result.verdict is Verdict.FAIL} == killers
+    assert {result.verdict for result in results.values()} == {Verdict.PASS, Verdict.FAIL}
+    for id in killers:
+        assert results[id].robustness
+        first, *rest = results[id].reason.splitlines()
+        assert first == "the target ended with 7 when this case alone ran: " + (
+            "RangeError: no mask: how rude"
+        )
+        assert rest[0] == "node:events"
+    assert 2 in ports
+    assert target.launched > len(killers)
+
+
+async def test_an_end_that_does_not_come_again_is_not_forgotten(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target = Mortal()
+
+    async def kills_once(t: Bench) -> None:
+        if not target.launched:
+            target.code = 7
+        t.require(target.code is None, "it is there", "gone")
+
+    results = await target.run(make_case("eio4.a.once", run=kills_once), make_case("eio4.a.good"))
+    assert results["eio4.a.once"].verdict is Verdict.FAIL
+    assert results["eio4.a.once"].reason.endswith("the target ended with 7 while this case ran")
+    assert target.launched == 1
+
+
+async def test_a_case_that_ends_the_target_when_it_is_tried_again_has_failed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target, runs = Mortal(), 0
+
+    async def kills_later(t: Bench) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            target.code = 7
+        t.inconclusive("who knows")
+
+    results = await target.run(make_case("eio4.a.later", run=kills_later))
+    assert results["eio4.a.later"].verdict is Verdict.FAIL
+    assert target.launched == 1
+
+
+async def test_a_target_that_does_not_start_again_leaves_the_rest_open(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target = Mortal(starts=False)
+
+    async def kills(t: Bench) -> None:
+        target.code = 7
+        t.inconclusive("gone")
+
+    results = await target.run(
+        make_case("eio4.a.kills", run=kills),
+        make_case("eio4.a.serial", tags=("serial",)),
+    )
+    assert results["eio4.a.kills"].reason == "gone; the target ended with 7 while this case ran"
+    assert results["eio4.a.serial"].reason == "the target had ended with 7 before"
+    assert {result.verdict for result in results.values()} == {Verdict.INCONCLUSIVE}

@@ -24,7 +24,7 @@ from sioproto_conformance.peers.framing import (
     encode_payload,
 )
 from sioproto_conformance.peers.http1 import Dialer, Headers, Response
-from sioproto_conformance.peers.wire import Gone, PeerError, Unexpected, within
+from sioproto_conformance.peers.wire import Gone, Impossible, PeerError, Unexpected, within
 from sioproto_conformance.peers.ws import WsConnection, open_websocket
 
 __all__ = [
@@ -103,6 +103,8 @@ class EnginePeer:
         """Whether the heartbeat is kept up: pings answered, or sent where the client has to."""
         self.has_echo = False
         """Whether messages come back, which is then how the session is shown to be alive."""
+        self.keeps_to_limit = False
+        """Whether ``send`` refuses what is more than the server takes at once."""
         self.closed: Closed | None = None
         self.seen: list[Seen] = []
         """Every packet, heartbeats and noops included."""
@@ -291,19 +293,31 @@ class EnginePeer:
         """Send packets: one frame each, or one POST request, whose response is returned.
 
         The response is also ``None`` if the server hangs up instead. Raises ``NoAnswer`` if it
-        leaves the request unanswered.
+        leaves the request unanswered, ``Impossible`` if this is more than it may be sent.
         """
         if self.ws is not None:
             for packet in packets:
                 if isinstance(packet, str):
+                    self._keep_to_limit(packet.encode("utf-8", "surrogatepass"))
                     await self.ws.send_text(packet)
                 else:
-                    await self.ws.send_binary(self.framing.to_frame(packet))
+                    frame = self.framing.to_frame(packet)
+                    self._keep_to_limit(frame)
+                    await self.ws.send_binary(frame)
             return None
+        body = self.encode(*packets)
+        self._keep_to_limit(body)
         try:
-            return await self.post(self.encode(*packets))
+            return await self.post(body)
         except Gone:
             return None
+
+    def _keep_to_limit(self, data: bytes) -> None:
+        if self.keeps_to_limit and len(data) > self.max_payload:
+            raise Impossible(
+                f"{len(data)} bytes are more than the server takes at once (maxPayload is "
+                f"{self.max_payload})"
+            )
 
     def encode(self, *packets: Packet) -> bytes:
         """Return the body of a POST of this session with these packets."""
