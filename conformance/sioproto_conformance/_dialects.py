@@ -29,6 +29,7 @@ async def ask_for_dialects(
 
     Each is looked for at the path of its own, and the revisions also at the usual one.
     """
+    newest = REVISION_3 if declared.get("eio4") is False else REVISION_4
     found: dict[str, str | None] = {}
     async with trio.open_nursery() as nursery:
         look = _Look(dialer, nursery, declared)
@@ -36,7 +37,7 @@ async def ask_for_dialects(
         asked: dict[str, Callable[[], Awaitable[str | None]]] = {
             "engine3_path": partial(look.engine, engine3, REVISION_3, "eio3"),
             "socket4_path": partial(look.engine, socket4, REVISION_3, "sio4"),
-            "jsonp_path": partial(look.engine, engine3, Scripts(REVISION_4, "0"), "jsonp"),
+            "jsonp_path": partial(look.engine, engine3, Scripts(newest, "0"), "jsonp"),
             "msgpack_path": partial(look.msgpack, paths.msgpack),
             "recovery_path": partial(look.recovery, paths.recovery),
         }

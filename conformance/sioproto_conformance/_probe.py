@@ -17,6 +17,7 @@ from sioproto_conformance._registry import ORDERED, ORDERS
 from sioproto_conformance._target import Target, running
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import TRANSPORTS, EnginePeer, Transport
+from sioproto_conformance.peers.framing import REVISION_3, REVISION_4, Framing
 from sioproto_conformance.peers.http1 import Dialer
 from sioproto_conformance.peers.sio import SocketPeer
 from sioproto_conformance.peers.wire import Gone, PeerError, Transcript, Unexpected
@@ -133,6 +134,10 @@ class _SiteSurvey:
         self._target = target
         self._url = url
         self._timeout = _TIMEOUT * slack
+        # An older server takes a WebSocket of any revision and speaks its own, so that only the
+        # manifest can say that it does not know revision 4.
+        older = target.manifest.features.get("eio4") is False
+        self._framing: Framing = REVISION_3 if older else REVISION_4
         self._dialer = Dialer(target.find(url), Transcript(), timeout=self._timeout)
         self._opened: dict[str, EnginePeer] = {}
         self._findings = _Findings()
@@ -189,10 +194,22 @@ class _SiteSurvey:
     async def _open(self, nursery: trio.Nursery, path: str) -> None:
         for transport in TRANSPORTS.values():
             with suppress(PeerError):
-                self._opened[path] = await EnginePeer.open(
-                    "probe", self._dialer, nursery, path, transport
-                )
+                self._opened[path] = await self._session(nursery, path, transport)
                 return
+
+    async def _session(
+        self, nursery: trio.Nursery, path: str, transport: Transport, *, poll: bool = True
+    ) -> EnginePeer:
+        """Return a session in the revision that the target speaks. Raises ``PeerError``."""
+        return await EnginePeer.open(
+            "probe",
+            self._dialer,
+            nursery,
+            path,
+            transport,
+            poll=poll,
+            framing=self._framing,
+        )
 
     async def _look_for_transports(
         self, nursery: trio.Nursery, path: str, opened: EnginePeer
@@ -208,7 +225,7 @@ class _SiteSurvey:
                 continue
             offered = transport in opened.opened.get("upgrades", ())
             try:
-                await EnginePeer.open("probe", self._dialer, nursery, path, transport, poll=False)
+                await self._session(nursery, path, transport, poll=False)
             except PeerError as error:
                 declared = self._target.manifest.features.get(transport)
                 if declared or not offered:
@@ -222,7 +239,7 @@ class _SiteSurvey:
         for _ in range(_ROUNDS):
             began = trio.current_time()
             with suppress(PeerError):
-                await EnginePeer.open("probe", self._dialer, nursery, path, transport, poll=False)
+                await self._session(nursery, path, transport, poll=False)
                 times.append(trio.current_time() - began)
         return sorted(times)[len(times) // 2] if times else self._timeout
 
@@ -235,7 +252,8 @@ class _SiteSurvey:
             return True
         peer = SocketPeer(engine, expects_auth=False)
         try:
-            await peer.send("0")
+            if self._framing is REVISION_4:
+                await peer.send("0")
             await peer.emit("message", "probe")
             await peer.emit("message-with-ack", "probe", id=1)
             while (await peer.next()).type not in (sio.EVENT, sio.ACK):
@@ -253,7 +271,7 @@ class _SiteSurvey:
         """Ask the application of tier 2 which of its features are there."""
         note = self._findings.note
         try:
-            engine = await EnginePeer.open("probe", self._dialer, nursery, path, transport)
+            engine = await self._session(nursery, path, transport)
             info = await self._info(SocketPeer(engine, expects_auth=False))
         except PeerError as error:
             note("conformance", False, f"there is no {ORDERS}: {error}")

@@ -24,6 +24,7 @@ from sioproto_conformance._model import (
     Rule,
     Verdict,
     judge,
+    verdict_of,
 )
 from sioproto_conformance._probe import Survey
 from sioproto_conformance._standing import Standing
@@ -333,7 +334,9 @@ class Runner:
             checks=findings.checks,
             observations=findings.observations,
             transcript=bench.transcript.entries,
-            robustness=any(self._rules[check.rule].guards_robustness for check in broken),
+            robustness=any(
+                all(self._rules[rule].guards_robustness for rule in check.rules) for check in broken
+            ),
             timed_out=findings.timed_out,
         )
 
@@ -417,7 +420,7 @@ def _ending_by(error: Exception, bench: Bench) -> Ending:
     if isinstance(error, Inconclusive):
         return Ending(Verdict.INCONCLUSIVE, str(error))
     if isinstance(error, PeerError):
-        await_failed(bench, error)
+        bench.astray(error)
     elif not isinstance(error, Finished):
         return _bug(error)
     return Ending()
@@ -438,5 +441,4 @@ def _bug(error: Exception) -> Ending:
 
 def _worst_reason(broken: Sequence[Check], rules: Mapping[str, Rule]) -> str:
     order = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
-    worst = min(broken, key=lambda check: order.index(rules[check.rule].verdict_when_broken))
-    return f"{worst.rule}: expected {worst.expected}; {worst.actual}"
+    return min(broken, key=lambda check: order.index(verdict_of(check, rules))).finding

@@ -163,8 +163,10 @@ class Terminal:
         self.console.print(title, soft_wrap=True)
         for check in result.checks:
             if not check.ok:
-                rule = self._rules[check.rule]
-                self._print(f"  rule      {rule.id}, {rule.level}, {rule.origin}: {rule.statement}")
+                heading = "at stake" if check.at_stake else "rule"
+                for rule in (self._rules[id] for id in check.rules):
+                    about = f"{rule.id}, {rule.level}, {rule.origin}"
+                    self._print(f"  {heading:<8}  {about}: {rule.statement}")
                 self._print(f"  expected  {check.expected}")
                 self._print(f"  got       {check.actual}")
         if result.reason and (result.target_ended or all(check.ok for check in result.checks)):

@@ -379,8 +379,13 @@ class Session(Generic[X]):
         if self.candidate is not None and ws == self.candidate.ws:
             self._candidate_frame(self.candidate, frame, now)
             return
-        if isinstance(frame, str) and frame[:1] == "4":  # as most are, in either revision
-            self._receive(_MESSAGE, frame[1:], now)
+        # Most frames are messages, and need no packet made of them to be told so.
+        if isinstance(frame, str):
+            if frame[:1] == "4":
+                self._receive(_MESSAGE, frame[1:], now)
+                return
+        elif self.dialect.bare_binary:
+            self._receive(_MESSAGE, frame, now)
             return
         try:
             packet = self.dialect.decode_frame(frame)

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from sioproto_conformance import _cli, _cli_run
+from sioproto_conformance import _cli, _cli_run, _listing
 from sioproto_conformance._bench import Bench
+from sioproto_conformance._data import data_path
 from sioproto_conformance._model import Verdict
 from sioproto_conformance._outcome import exit_code
 from sioproto_conformance._registry import all_cases
@@ -234,6 +236,32 @@ def test_cases_are_listed(invoke: Invoke) -> None:
     ]
     assert invoke("list", "eio4.good", "-limits").output.count("\n") == 1
     assert invoke("list", "nothing").exit_code == 2
+
+
+def test_list_for_machines() -> None:
+    """Each line is what the schema says; an option among terms that look like options."""
+    runner = CliRunner()
+    printed = runner.invoke(_cli.main, ["list", "--json", "sio5.outgoing", "-limits"])
+    lines = [json.loads(line) for line in printed.output.splitlines()]
+    validator = jsonschema.Draft202012Validator(json.loads(_listing.schema_text()))
+    assert [list(validator.iter_errors(line)) for line in lines] == [[]] * len(lines)
+    assert lines[-1] == {
+        "id": "sio5.outgoing.acknowledgement.not-seen",
+        "summary": "An event that asks is seen without what it asks for; an acknowledgement is not"
+        " seen.",
+        "rules": ["SIO-EVT-09", "SIO-ACK-15"],
+        "levels": ["MUST", "MUST"],
+        "needs": ["conformance", "outgoing", "acks"],
+        "tags": [],
+    }
+    assert not validator.is_valid({**lines[0], "levels": ["PERHAPS"]})
+    assert printed.output.count("\n") == len(lines) > 1
+
+
+def test_the_published_schema_of_the_list_is_current() -> None:
+    """Write it anew: ``sio-conformance schema list > conformance/schemas/list.schema.json``."""
+    published = (data_path("schemas") / "list.schema.json").read_text("utf-8")
+    assert published == CliRunner().invoke(_cli.main, ["schema", "list"]).output
 
 
 def test_every_case_can_be_explained() -> None:

@@ -6,11 +6,11 @@ import pytest
 import trio
 import trio.testing
 
-from sioproto_conformance import _tier2, zero_pass
+from sioproto_conformance import _orders, zero_pass
 from sioproto_conformance._fixture import Settings
 from sioproto_conformance._probe import Survey, survey
 from sioproto_conformance._registry import ORDERED
-from sioproto_conformance._target import Manifest, Target
+from sioproto_conformance._target import Manifest, Paths, Target
 from sioproto_conformance.broken._trial import Server
 from tests.conformance.scripted import OPEN, Answer, Request, Script, never, scripted
 
@@ -132,12 +132,13 @@ async def test_what_the_manifest_declares_and_the_server_does_not_show_is_claime
     assert found.lacking["echo"] == why
 
 
-def _survey_of_ours(**features: bool) -> Survey:
+def _survey_of_ours(paths: Paths | None = None, **features: bool) -> Survey:
     """What is found out about our own server, with what a manifest declares."""
+    manifest = Manifest(name="t", url="x", paths=paths or Paths(), features=features)
 
     async def look() -> Survey:
         server = Server(Settings())
-        target = Target(Manifest(name="t", url="x", features=features), *URLS, find=server.find)
+        target = Target(manifest, *URLS, find=server.find)
         async with server.serving():
             return await survey(target)
 
@@ -146,12 +147,21 @@ def _survey_of_ours(**features: bool) -> Survey:
 
 def test_an_application_that_takes_orders_says_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(_survey_of_ours().lacking) == ["stop"]
-    monkeypatch.setattr(_tier2, "FEATURES", {"acks", "bulk"})
+    monkeypatch.setattr(_orders, "FEATURES", {"acks", "bulk"})
     found = _survey_of_ours(acks=True, without=True)
     assert found.lacking["volatile"] == "/conformance says so"
     assert set(ORDERED) - found.lacking.keys() == {"acks", "bulk"}
     assert "conformance" not in found.lacking
     assert found.claimed == {"without"}
+
+
+def test_a_server_that_knows_no_revision_4_is_asked_in_its_own() -> None:
+    older = Paths(engine="/engine.io-3/", socket="/socket.io-4/")
+    found = _survey_of_ours(older, eio4=False)
+    assert found.lacking["eio4"] == "the manifest says so"
+    assert not {"app", "echo", "eio3", "jsonp", "polling", "sio4", "upgrade"} & found.lacking.keys()
+    # Where revision 3 is refused, nothing is opened: it is not asked in revision 4 after all.
+    assert not _survey_of_ours(eio4=False).shakes_hands
 
 
 def test_an_application_that_says_yes_to_everything_is_not_believed(
@@ -161,7 +171,7 @@ def test_an_application_that_says_yes_to_everything_is_not_believed(
         def __contains__(self, name: object) -> bool:
             return True
 
-    monkeypatch.setattr(_tier2, "FEATURES", Yes())
+    monkeypatch.setattr(_orders, "FEATURES", Yes())
     found = _survey_of_ours()
     assert "says that it has telepathy" in found.lacking["conformance"]
     assert found.claimed == {"conformance"}

@@ -60,6 +60,11 @@ async def is_left_alone(t: Bench) -> None:
     raise Gone("an answer", "end of stream")
 
 
+async def is_left_alone_with_a_question(t: Bench) -> None:
+    with t.expecting("T-REF"):
+        await is_left_alone(t)
+
+
 async def is_left_alone_in_a_nursery(t: Bench) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(is_left_alone, t)
@@ -126,8 +131,9 @@ async def _run(
         (does_nothing, Verdict.ERROR, "no check"),
         (ends_early, Verdict.FAIL, "T-MUST"),
         (swallows_a_check, Verdict.FAIL, "T-MUST"),
-        (is_left_alone, Verdict.FAIL, "T-MUST: expected an answer; end of stream"),
-        (is_left_alone_in_a_nursery, Verdict.FAIL, "end of stream"),
+        (is_left_alone, Verdict.WARN, "judges nothing: expected an answer; end of stream"),
+        (is_left_alone_in_a_nursery, Verdict.WARN, "end of stream"),
+        (is_left_alone_with_a_question, Verdict.WARN, "T-REF: expected an answer; end of stream"),
         (skips, Verdict.SKIP, "not here"),
         (cannot, Verdict.SKIP, "TLS cannot"),
         (gives_up, Verdict.INCONCLUSIVE, "who knows"),
@@ -143,6 +149,30 @@ async def test_a_case_ends_in_a_verdict(
     (result,) = await _run(make_case(run=run))
     assert result.verdict is verdict
     assert reason in result.reason
+
+
+@pytest.mark.parametrize(
+    ("covers", "verdict", "robustness", "reason"),
+    [
+        (("T-MUST",), Verdict.FAIL, False, "T-MUST: expected an answer; end of stream"),
+        (("T-RULING",), Verdict.INFO, False, "T-RULING: expected an answer; end of stream"),
+        (("T-MUST", "T-ROBUST"), Verdict.FAIL, False, "(at stake: T-MUST, T-ROBUST)"),
+        (("T-SHOULD", "T-REF"), Verdict.WARN, False, "(at stake: T-SHOULD, T-REF)"),
+        (("T-MUST", "T-RULING"), Verdict.WARN, False, "(at stake: T-MUST, T-RULING)"),
+        (("T-RULING", "T-MUST"), Verdict.WARN, False, "(at stake: T-RULING, T-MUST)"),
+        (("T-ROBUST",), Verdict.FAIL, True, "T-ROBUST: "),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else None,
+)
+async def test_who_goes_astray_breaks_one_of_several_rules(
+    covers: tuple[str, ...], verdict: Verdict, robustness: bool, reason: str
+) -> None:
+    """It is no worse than all of them say, and no better than the best."""
+    (result,) = await _run(make_case(covers=covers, run=is_left_alone))
+    assert (result.verdict, result.robustness) == (verdict, robustness)
+    assert reason in result.reason
+    (check,) = result.checks
+    assert check.at_stake == (covers if len(covers) > 1 else ())
 
 
 async def test_robustness_is_told_apart() -> None:
@@ -222,7 +252,8 @@ async def test_silence_of_a_server_that_never_spoke_is_its_failure(
 ) -> None:
     monkeypatch.setattr(Punctuality, "worst_since", lambda self, began: 0.0)
     script = Script(finds_silence, finds_silence)
-    (result,) = await _run(make_case(run=script), survey=make_survey(shakes_hands=False))
+    case = make_case(run=script, covers=("T-MUST",))
+    (result,) = await _run(case, survey=make_survey(shakes_hands=False))
     assert (result.verdict, script.count) == (Verdict.FAIL, 1)
 
 

@@ -149,7 +149,7 @@ async def _judge(
 
 def is_caught(result: Result, rule: str) -> bool:
     """Tell whether a case has noticed that this rule is broken, and not only that something is."""
-    noticed = any(check.rule == rule and not check.ok for check in result.checks)
+    noticed = any(check.rules == (rule,) and not check.ok for check in result.checks)
     return noticed and result.verdict in CAUGHT
 
 
