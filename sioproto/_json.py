@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from json.encoder import JSONEncoder
+from collections.abc import Callable, Iterable
+from json import encoder
 from math import isinf
 from typing import Any, NoReturn, Protocol
 
@@ -39,16 +39,27 @@ class JsonCodec(Protocol):
         """
 
 
+Scanner = Callable[[str, int], tuple[Any, int]]
+"""Decodes the value at an index of a text, and tells at which index it ends.
+
+Where there is none, it may raise ``StopIteration``, ``ValueError`` and ``RecursionError`` besides
+what a codec raises: what is wrong is for ``loads`` to say.
+"""
+
+
 class StrictJson:
-    """JSON by the standard library, without what it accepts or writes beyond JSON (SIO-PKT-08)."""
+    """JSON by the standard library, without what it accepts or writes beyond JSON (SIO-PKT-08).
+
+    Its scanner and its encoder, both of C, are made once and called directly. The layers around
+    them take as long as a text of 100 bytes does: looking for blanks twice, and a new encoder for
+    each value.
+    """
 
     def __init__(self) -> None:
-        # Kept: to make a decoder or an encoder takes as long as a short text takes to decode.
         self._decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
-        self._encoder = JSONEncoder(
-            ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=self._call_default
-        )
-        self._default: Callable[[Any], Any] | None = None
+        self._scan: Scanner = self._decoder.scan_once  # type: ignore[attr-defined] # not typed
+        self._write = _writer(self._call_default)
+        self._default: Callable[[Any], Any]  # of the value that is being encoded
 
     def dumps(self, value: Any, default: Callable[[Any], Any]) -> str:
         """Encode: no blanks, text beyond ASCII as it is, lone surrogates escaped.
@@ -59,16 +70,18 @@ class StrictJson:
         """
         self._default = default
         try:
-            text = self._encoder.encode(value)
+            text = "".join(self._write(value, 0))
         except (TypeError, ValueError, RecursionError) as error:
             raise LocalProtocolError(f"not expressible in JSON: {error}") from error
-        if not text.isascii() and _SURROGATE.search(text):
-            # Valid in a Python string and in JSON's escapes, but not in UTF-8.
-            text = _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+        if not text.isascii():
+            try:
+                text.encode()  # takes a fifth of a search for surrogates
+            except UnicodeEncodeError:
+                # Valid in a Python string and in JSON's escapes, but not in UTF-8.
+                text = _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
         return text
 
     def _call_default(self, value: Any) -> Any:
-        assert self._default is not None
         return self._default(value)
 
     def loads(self, text: str) -> Any:
@@ -78,9 +91,11 @@ class StrictJson:
             DecodeError: not one complete JSON value, or one too deep or too long to hold.
         """
         try:
-            # ``decode`` would look for blanks at both ends first, which takes as long as the rest
-            # of a short text. Here they are looked for where something is left.
-            value, end = self._decoder.raw_decode(text)
+            try:
+                value, end = self._scan(text, 0)
+            except StopIteration:  # nothing, or a blank
+                end = -1
+            # Where something is left, there may be blanks at both ends.
             return value if end == len(text) else self._decoder.decode(text)
         except DecodeError:
             raise
@@ -88,6 +103,35 @@ class StrictJson:
             raise DecodeError("JSON is nested too deeply", rule="SIO-DEC-19") from None
         except ValueError as error:
             raise DecodeError(f"invalid JSON: {error}", rule="SIO-DEC-16") from None
+
+
+def scanner_of(codec: JsonCodec) -> Scanner:
+    """What decodes a value in the midst of a text, so that no text has to be cut off for it."""
+    if isinstance(codec, StrictJson) and type(codec).loads is StrictJson.loads:
+        return codec._scan
+    return lambda text, start: (codec.loads(text[start:]), len(text))
+
+
+def _writer(default: Callable[[Any], Any]) -> Callable[[Any, int], Iterable[str]]:
+    """Make the standard library's encoder: a function of a value and 0 that makes pieces of text.
+
+    Cycles are noticed by their depth: to remember what is being encoded takes a fifth longer.
+    """
+    make: Callable[..., Any] | None = getattr(encoder, "c_make_encoder", None)
+    if make is not None:
+        quote = encoder.encode_basestring
+        write: Callable[[Any, int], Iterable[str]] = make(
+            None, default, quote, None, ":", ",", False, False, False
+        )
+        return write
+    in_python = json.JSONEncoder(
+        ensure_ascii=False,
+        check_circular=False,
+        allow_nan=False,
+        separators=(",", ":"),
+        default=default,
+    )
+    return lambda value, level: in_python.iterencode(value)
 
 
 def _finite(text: str) -> float:

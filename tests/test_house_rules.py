@@ -80,11 +80,16 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     ),
 }
 # What one file may import besides, when it is used: an extra.
-EXTRAS = {"sioproto.socketio._msgpack": "msgpack", "sioproto.testing.strategies": "hypothesis"}
+EXTRAS = {
+    "sioproto.socketio._msgpack": "msgpack",
+    "sioproto.socketio._orjson": "orjson",
+    "sioproto.testing.strategies": "hypothesis",
+}
 # The suite speaks raw bytes, so that a bug of the library cannot vouch for itself. It meets the
 # library only where it runs or breaks the library's own server.
 SUITE_MEETS_LIBRARY = (
     "sioproto_conformance._fixture",
+    "sioproto_conformance._orders",
     "sioproto_conformance._tier2",
     "sioproto_conformance.broken",
 )
@@ -163,6 +168,8 @@ def test_suite_does_not_import_what_it_judges(path: Path) -> None:
         ("sioproto/socketio/_server.py", "from sioproto._app import Server"),
         ("sioproto/socketio/_server.py", "def f():\n    import msgpack"),
         ("sioproto/socketio/_msgpack.py", "def f():\n    import orjson"),
+        ("sioproto/socketio/_orjson.py", "def f():\n    import msgpack"),
+        ("sioproto/socketio/_parser.py", "def f():\n    import orjson"),
         ("sioproto/_app/__init__.py", "import trio"),
         ("sioproto/_app/_server.py", "from sioproto.trio import Server"),
         ("sioproto/trio/_http.py", "import anyio"),

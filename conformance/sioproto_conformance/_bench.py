@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol
 
 import trio
 
-from sioproto_conformance._model import Case, Check, Observation
+from sioproto_conformance._model import RISKY, Case, Check, Observation
 from sioproto_conformance._target import Target
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import (
@@ -85,7 +85,7 @@ class Findings:
     checks: list[Check] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     timed_out: bool = False
-    """Whether a check failed because nothing came in time."""
+    """Whether a check failed because nothing came in time, no end either."""
 
 
 class LivingPeer(Protocol):
@@ -114,6 +114,8 @@ class Bench:
         self.site = site
         self.timeout = timeout
         """Seconds that an answer may take."""
+        self.keeps_to_limit = RISKY.isdisjoint(case.tags)
+        """Whether sessions send no more at once than the server says that it takes."""
         self.random = random.Random(f"{seed}/{case.id}")
         self.findings = Findings()
         self.transcript = Transcript()
@@ -187,8 +189,8 @@ class Bench:
         raise Inconclusive(reason)
 
     @contextmanager
-    def expecting(self, rule: str, *, open: str | None = None) -> Iterator[None]:
-        """Charge a peer that waits in vain in this block to ``rule``, and end the case.
+    def expecting(self, rule: str | None = None, *, open: str | None = None) -> Iterator[None]:
+        """Charge a peer that waits in vain in this block to a rule, and end the case.
 
         ``open`` is the rule to charge if it waits in vain because its session has ended.
         """
@@ -197,8 +199,12 @@ class Bench:
         except PeerError as error:
             if isinstance(error, Gone):
                 rule = open or rule
-            await_failed(self, error, rule)
+            self._await_failed(error, (self._rule(rule),))
             raise Finished from error
+
+    def astray(self, error: PeerError) -> None:
+        """Record what a peer met where the case judges nothing: each of its rules is at stake."""
+        self._await_failed(error, self.case.covers)
 
     # Closing and staying open
 
@@ -219,6 +225,9 @@ class Bench:
         took = trio.current_time() - asked
         if closed is None and took > bound * _BUSY:
             self.inconclusive(f"the server is too slow to tell: the control waited {took:.1f} s")
+        if closed is not None and closed.by_silence:
+            self.inconclusive(f"{bad.name} could not be asked: {closed.how}")
+        self.findings.timed_out |= closed is None
         self.check(
             closed is not None,
             f"{bad.name} closed within {bound:.1f} s, {while_open.name} open",
@@ -230,6 +239,8 @@ class Bench:
     async def expect_open(self, peer: LivingPeer, *, rule: str | None = None) -> bool:
         """Record whether the session shows that it is alive: by an echo where there is one."""
         trouble = await peer.alive()
+        silent = peer.closed is None or peer.closed.by_silence
+        self.findings.timed_out |= trouble is not None and silent
         return self.check(trouble is None, f"{peer.name} open", trouble, rule=rule)
 
     async def nothing_more(self, peer: EnginePeer | SocketPeer, *, rule: str | None = None) -> bool:
@@ -260,9 +271,18 @@ class Bench:
 
     # Behind the scenes
 
+    def _await_failed(self, error: PeerError, rules: tuple[str, ...]) -> None:
+        at_stake = rules if len(rules) > 1 else ()
+        self.findings.checks.append(
+            Check(rules[0], False, error.expected, error.actual[:_SHOWN], at_stake)
+        )
+        if isinstance(error, NoAnswer):
+            self.findings.timed_out = True
+
     def _rule(self, rule: str | None) -> str:
         if rule is None:
             return self.case.covers[0]
+        rule = self.case.stand_ins.get(rule, rule)
         if rule not in self.case.covers:
             raise LookupError(f"{self.case.id} checks {rule} but does not cover it")
         return rule
@@ -273,13 +293,6 @@ class Bench:
             return self.timeout
         expiry = engine.ping_interval + engine.ping_timeout
         return min(self.timeout, expiry * _BEFORE_EXPIRY) if expiry else self.timeout
-
-
-def await_failed(bench: Bench, error: PeerError, rule: str | None = None) -> None:
-    """Record that a peer waited in vain."""
-    bench.check(False, error.expected, error.actual, rule=rule)
-    if isinstance(error, NoAnswer):
-        bench.findings.timed_out = True
 
 
 @contextmanager
@@ -337,6 +350,7 @@ class EngineAccess:
                 framing=self.framing,
             )
         peer.has_echo = self._has_echo
+        peer.keeps_to_limit = self._bench.keeps_to_limit
         return peer
 
     async def open_scripted(
@@ -454,7 +468,7 @@ class SocketAccess:
     ) -> EnginePeer:
         """Return the session below; raises ``Inconclusive``."""
         with _setting_up(self._bench, transport, "the handshake"):
-            return await EnginePeer.open(
+            peer = await EnginePeer.open(
                 name,
                 self._bench.dialer,
                 self._bench.nursery,
@@ -464,6 +478,8 @@ class SocketAccess:
                 poll=poll,
                 framing=framing or self._framing,
             )
+        peer.keeps_to_limit = self._bench.keeps_to_limit
+        return peer
 
     def _on(self, engine: EnginePeer) -> SocketPeer:
         implicit = self._framing is REVISION_3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from sioproto_conformance._registry import NEEDS
 from sioproto_conformance._target import Manifest, built_in_manifest, check_url, read_manifest
 
 BUILT_IN = "built-in"
+# What no term of a selection looks like, and somebody has meant as a URL.
+_HOST_AND_PORT = re.compile(r"[^/@+*-][^/@*]*:[0-9]+(/.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,12 @@ class Chosen:
 
 def names_target(argument: str) -> bool:
     """Tell whether this is a target, and no term of a selection."""
-    return argument == BUILT_IN or argument.endswith(".toml") or "://" in argument
+    return (
+        argument == BUILT_IN
+        or argument.endswith(".toml")
+        or "://" in argument
+        or _HOST_AND_PORT.fullmatch(argument) is not None
+    )
 
 
 def choose(argument: str | None) -> Chosen:

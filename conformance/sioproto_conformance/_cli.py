@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sioproto_conformance import _stream
+from sioproto_conformance import _listing, _stream
 from sioproto_conformance._cli_common import (
     PROGRAM,
     TermsCommand,
@@ -84,17 +84,22 @@ def contract() -> None:
 
 
 @main.command()
-def schema() -> None:
-    """Print the JSON Schema of a line of a report."""
-    click.echo(_stream.schema_text(), nl=False)
+@click.argument("of", type=click.Choice(["run", "list"]), default="run")
+def schema(of: str) -> None:
+    """Print the JSON Schema of a line of a report, or of the list of cases."""
+    click.echo(_listing.schema_text() if of == "list" else _stream.schema_text(), nl=False)
 
 
 @main.command("list", cls=TermsCommand)
+@click.option("--json", "as_json", is_flag=True, help="One object in each line.")
 @click.argument("selection", nargs=-1)
-def list_cases(selection: tuple[str, ...]) -> None:
+def list_cases(selection: tuple[str, ...], as_json: bool) -> None:
     """List the cases: id, rules, needs, tags."""
     with exiting():
         for case in select(all_cases(), plain_terms(selection)):
+            if as_json:
+                click.echo(_listing.listed(case, all_rules()))
+                continue
             needs = "".join(f" needs:{need}" for need in case.needs)
             tags = "".join(f" +{tag}" for tag in sorted(case.tags))
             click.echo(f"{case.id}  {' '.join(case.covers)}{needs}{tags}")

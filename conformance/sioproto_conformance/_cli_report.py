@@ -17,6 +17,8 @@ from sioproto_conformance._stream import Report, read_report
 from sioproto_conformance._text import visible
 from sioproto_conformance.report._changes import changes
 
+# If more are not there, nobody wants to hear of each.
+_GONE_SHOWN = 20
 _RUN = click.Path(path_type=Path, dir_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -141,12 +143,17 @@ def diff(old: Path, new: Path) -> None:
     """Show the cases whose verdict is not the same in two runs.
 
     Exits with 0 if none is worse than it was, with 1 otherwise: worse is also what is skipped or
-    missing now, and had passed. A case that is new counts if it does not pass.
+    missing now, and had passed. A case that is new counts unless it passes or is skipped.
     """
     with exiting():
         before, after = read_report(old), read_report(new)
     found = changes(before, after)
+    gone = [change for change in found if change.is_gone]
+    if len(gone) > _GONE_SHOWN:
+        click.echo(f"{len(gone)} cases are not in {new}: was it a selection?")
     for change in found:
+        if change.is_gone and len(gone) > _GONE_SHOWN:
+            continue
         sign = "!" if change.worse else " "
         reason = f"  {visible(change.reason)}" if change.reason else ""
         click.echo(f"{sign} {change.id}: {change.old} → {change.new}{reason}")

@@ -32,7 +32,7 @@ from sioproto_conformance._known import (
     stale_patterns,
 )
 from sioproto_conformance._model import Verdict
-from sioproto_conformance._outcome import MEANING, exit_code
+from sioproto_conformance._outcome import INTERRUPTED, MEANING, exit_code
 from sioproto_conformance._probe import Survey, survey
 from sioproto_conformance._registry import all_cases
 from sioproto_conformance._rules import all_rules
@@ -111,6 +111,7 @@ class _Run:
 
     def __init__(self, options: _RunOptions, arguments: Sequence[str]) -> None:
         self._options = options
+        self._has_begun = False
         self._chosen, terms = choose_first(arguments)
         built_in = self._chosen.is_built_in
         self._all_cases = all_cases()
@@ -133,7 +134,20 @@ class _Run:
         """Run, show and write everything, and return the exit code."""
         with running(self._chosen.manifest, folder=self._chosen.folder) as target:
             target.built_in = self._chosen.is_built_in
-            return trio.run(self._judge, target)
+            try:
+                return trio.run(self._judge, target)
+            except BaseException as error:
+                if not _is_interrupt(error):
+                    raise
+                return self._interrupted()
+
+    def _interrupted(self) -> int:
+        message = "interrupted"
+        if self._has_begun:
+            out = self._options.out
+            message += f"; {out} holds what is known so far: {PROGRAM} report {out} --html PATH"
+        click.echo(f"{PROGRAM}: {message}", err=True)
+        return INTERRUPTED
 
     async def _judge(self, target: Target) -> int:
         found = await survey(target, slack=self._runner_options.slack)
@@ -146,6 +160,7 @@ class _Run:
         with _stream.Writer(options.out) as writer:
             header = self._header(target, found)
             writer.header(header)
+            self._has_begun = True
             covered = dict.fromkeys(rule for case in self._cases for rule in case.covers)
             writer.rules(all_rules()[rule] for rule in covered if rule in all_rules())
             with terminal:
@@ -242,6 +257,13 @@ class _Run:
                 summary=options.summary,
                 badge=options.badge,
             )
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Tell whether somebody typed Ctrl-C, wherever in the run that was noticed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_interrupt(each) for each in error.exceptions)
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _mixed(results: Sequence[Result]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import trio
 
@@ -28,20 +29,35 @@ async def ask_for_dialects(
 
     Each is looked for at the path of its own, and the revisions also at the usual one.
     """
+    newest = REVISION_3 if declared.get("eio4") is False else REVISION_4
+    found: dict[str, str | None] = {}
     async with trio.open_nursery() as nursery:
         look = _Look(dialer, nursery, declared)
-        engine3 = await look.engine((paths.engine_3, paths.engine), REVISION_3)
-        jsonp = await look.engine((paths.engine_3, paths.engine), Scripts(REVISION_4, "0"))
-        found = replace(
-            site,
-            engine3_path=engine3,
-            socket4_path=await look.engine((paths.socket_4, paths.socket), REVISION_3),
-            jsonp_path=jsonp,
-            msgpack_path=await look.msgpack(paths.msgpack),
-            recovery_path=await look.recovery(paths.recovery),
-        )
+        engine3, socket4 = (paths.engine_3, paths.engine), (paths.socket_4, paths.socket)
+        asked: dict[str, Callable[[], Awaitable[str | None]]] = {
+            "engine3_path": partial(look.engine, engine3, REVISION_3, "eio3"),
+            "socket4_path": partial(look.engine, socket4, REVISION_3, "sio4"),
+            "jsonp_path": partial(look.engine, engine3, Scripts(newest, "0"), "jsonp"),
+            "msgpack_path": partial(look.msgpack, paths.msgpack),
+            "recovery_path": partial(look.recovery, paths.recovery),
+        }
+
+        async def ask(name: str, question: Callable[[], Awaitable[str | None]]) -> None:
+            found[name] = await question()
+
+        # All at once: a server may leave a request for what it does not have without an answer.
+        async with trio.open_nursery() as questions:
+            for name, question in asked.items():
+                questions.start_soon(ask, name, question)
         nursery.cancel_scope.cancel()
-    return found
+    return replace(
+        site,
+        engine3_path=found["engine3_path"],
+        socket4_path=found["socket4_path"],
+        jsonp_path=found["jsonp_path"],
+        msgpack_path=found["msgpack_path"],
+        recovery_path=found["recovery_path"],
+    )
 
 
 def lacking_dialects(site: Site, paths: Paths) -> dict[str, str]:
@@ -62,12 +78,33 @@ class _Look:
         self._nursery = nursery
         self._declared = declared
 
-    async def engine(self, paths: tuple[str, ...], framing: Framing) -> str | None:
+    async def engine(self, paths: tuple[str, ...], framing: Framing, feature: str) -> str | None:
         """Return the first of the paths at which a session can be had in this way."""
-        for path in dict.fromkeys(paths):
-            if await self._open(path, framing) is not None:
-                return path
-        return None
+        found: dict[str, bool] = {}
+
+        async def ask(path: str) -> None:
+            engine = await self._open(path, framing)
+            found[path] = engine is not None and (
+                self._declared.get(feature, False) or await self._is_of_its_revision(engine)
+            )
+
+        async with trio.open_nursery() as questions:
+            for path in dict.fromkeys(paths):
+                questions.start_soon(ask, path)
+        return next((path for path in paths if found[path]), None)
+
+    async def _is_of_its_revision(self, engine: EnginePeer) -> bool:
+        """Tell whether the session is what was asked for.
+
+        Polling shows it by the framing. A WebSocket opens with the same bytes in both revisions,
+        and whoever never looks at the revision speaks the newest: only a pong shows the older one.
+        """
+        if engine.transport != "websocket" or engine.framing.ping != "2":
+            return True
+        with suppress(PeerError):
+            await engine.next_pong("2", timeout=self._dialer.timeout)
+            return True
+        return False
 
     async def msgpack(self, path: str) -> str | None:
         """Return the path if a CONNECT in MessagePack is answered there in kind."""

@@ -18,6 +18,7 @@ from sioproto.engineio import ServerConfig as EngineConfig
 from sioproto.socketio import MsgpackParser, RecoveryConfig
 from sioproto.socketio import ServerConfig as SocketConfig
 from sioproto.trio import (
+    AppConfig,
     ConnectionConfig,
     DeflateConfig,
     EngineServer,
@@ -155,7 +156,12 @@ def configurations(settings: Settings) -> tuple[EngineConfig, EngineConfig, Sock
 def applications(settings: Settings, say: Say = lambda line: None) -> tuple[EngineServer, Server]:
     """The applications of the contract."""
     engine, sockets, config = configurations(settings)
-    io = Server(engine=sockets, config=config, parser=MsgpackParser() if settings.msgpack else None)
+    io = Server(
+        engine=sockets,
+        config=config,
+        app=AppConfig(middleware_timeout=settings.connect_timeout / 2),
+        parser=MsgpackParser() if settings.msgpack else None,
+    )
     install(io)
     _tier2.install(io, trio.sleep, say)
     return EngineServer(echo, config=engine), io

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -86,6 +86,12 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Verdict.WARN
 
 
+SECURITY = "security"
+"""The tag of cases that are run against one's own server only."""
+RISKY = frozenset({SECURITY, "crash", "flood", "limits"})
+"""The tags of cases that a server in use had better be spared, as they send more than is decent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One question put to a server."""
@@ -98,6 +104,8 @@ class Case:
     run: Callable[[Bench], Awaitable[None]]
     problem: str | None = None
     """Why this case cannot be run at all, when the suite has a bug."""
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """What its checks are charged to instead of rules that are not those of its protocol."""
 
     @property
     def protocol(self) -> str:
@@ -120,13 +128,30 @@ def area_of(id: str) -> str:
     return ".".join(id.split(".")[:2])
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     """One comparison that a case made, held or not."""
 
     rule: str
     ok: bool
     expected: str
     actual: str
+    at_stake: tuple[str, ...] = ()
+    """Rules one of which is broken, nobody knows which: the server went astray where the case
+    judges nothing. ``rule`` is the first of them."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What it is about: one rule, or those at stake."""
+        return self.at_stake or (self.rule,)
+
+    @property
+    def finding(self) -> str:
+        """What was expected of which rule, and what came."""
+        found = f"expected {self.expected}; {self.actual}"
+        if self.at_stake:
+            at_stake = ", ".join(self.at_stake)
+            return f"astray where the case judges nothing: {found} (at stake: {at_stake})"
+        return f"{self.rule}: {found}"
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -139,16 +164,26 @@ class Observation(msgspec.Struct, frozen=True):
 _WORST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
 
 
+def verdict_of(broken: Check, rules: Mapping[str, Rule]) -> Verdict:
+    """Return the verdict of a case for a check that did not hold.
+
+    Where several rules are at stake it is theirs if they all have the same, else ``WARN``: that
+    none of them is kept is not known.
+    """
+    found = {rules[rule].verdict_when_broken for rule in broken.rules}
+    return found.pop() if len(found) == 1 else Verdict.WARN
+
+
 def judge(
     checks: Iterable[Check], observations: Iterable[Observation], rules: Mapping[str, Rule]
 ) -> Verdict:
     """Return the verdict of a case that ran to its end.
 
-    The worst broken rule decides. A case that checked nothing has found nothing out: ``INFO`` if
+    The worst check decides. A case that checked nothing has found nothing out: ``INFO`` if
     it observed something, else ``ERROR``.
     """
     made = list(checks)
-    broken = {rules[check.rule].verdict_when_broken for check in made if not check.ok}
+    broken = {verdict_of(check, rules) for check in made if not check.ok}
     for verdict in _WORST_FIRST:
         if verdict in broken:
             return verdict

@@ -10,6 +10,8 @@ USAGE = 2
 NOT_REACHABLE = 3
 INCONCLUSIVE = 4
 STALE = 5
+INTERRUPTED = 130
+"""What a shell makes of SIGINT."""
 
 MEANING = {
     CONFORMANT: "conformant",

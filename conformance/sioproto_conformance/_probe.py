@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +17,7 @@ from sioproto_conformance._registry import ORDERED, ORDERS
 from sioproto_conformance._target import Target, running
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import TRANSPORTS, EnginePeer, Transport
+from sioproto_conformance.peers.framing import REVISION_3, REVISION_4, Framing
 from sioproto_conformance.peers.http1 import Dialer
 from sioproto_conformance.peers.sio import SocketPeer
 from sioproto_conformance.peers.wire import Gone, PeerError, Transcript, Unexpected
@@ -65,16 +66,18 @@ class _Findings:
             self.lacking[feature] = why_not
 
 
+_Found = tuple[Site, float, float | None, _Findings]
+
+
 async def survey(target: Target, *, slack: float = 1.0) -> Survey:
     """Ask the target for what it offers, each answer taking 5 seconds times ``slack`` at most.
 
     What the manifest says is compared with what is found. Raises ``Unreachable`` if nobody listens.
     """
-    fast, heartbeat, round_trip, findings = await _SiteSurvey(target, target.url, slack).run()
-    slow = fast
-    if target.slow_url is not None:
-        again = _SiteSurvey(target, target.slow_url, slack)
-        slow, _, round_trip, findings = await again.run()
+    urls = [target.url] if target.slow_url is None else [target.url, target.slow_url]
+    surveys = await _asked(target, urls, slack)
+    fast, heartbeat, _, _ = surveys[0]
+    slow, _, round_trip, findings = surveys[-1]
     shakes_hands = round_trip is not None
     if shakes_hands:
         why_not = f"the heartbeat takes {heartbeat:g} s to expire"
@@ -89,6 +92,25 @@ async def survey(target: Target, *, slack: float = 1.0) -> Survey:
     declared = {name for name, has in manifest.features.items() if has}
     claimed = frozenset(findings.lacking.keys() & (declared | findings.claimed))
     return Survey(fast, slow, lacking, round_trip or 0.0, shakes_hands, claimed)
+
+
+async def _asked(target: Target, urls: Sequence[str], slack: float) -> list[_Found]:
+    """Ask all endpoints at once, as one may leave questions unanswered. Raises ``Unreachable``."""
+    found: dict[str, _Found] = {}
+    problems: list[Unreachable] = []
+
+    async def ask(url: str) -> None:
+        try:
+            found[url] = await _SiteSurvey(target, url, slack).run()
+        except Unreachable as error:
+            problems.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for url in dict.fromkeys(urls):
+            nursery.start_soon(ask, url)
+    if problems:
+        raise problems[0]
+    return [found[url] for url in urls]
 
 
 def _reconciled(findings: _Findings, declared: Mapping[str, bool]) -> dict[str, str]:
@@ -112,11 +134,15 @@ class _SiteSurvey:
         self._target = target
         self._url = url
         self._timeout = _TIMEOUT * slack
+        # An older server takes a WebSocket of any revision and speaks its own, so that only the
+        # manifest can say that it does not know revision 4.
+        older = target.manifest.features.get("eio4") is False
+        self._framing: Framing = REVISION_3 if older else REVISION_4
         self._dialer = Dialer(target.find(url), Transcript(), timeout=self._timeout)
         self._opened: dict[str, EnginePeer] = {}
         self._findings = _Findings()
 
-    async def run(self) -> tuple[Site, float, float | None, _Findings]:
+    async def run(self) -> _Found:
         """Return the site, the seconds until a heartbeat expires, the round trip, and the rest."""
         try:
             await self._dialer.http("probe")
@@ -168,10 +194,22 @@ class _SiteSurvey:
     async def _open(self, nursery: trio.Nursery, path: str) -> None:
         for transport in TRANSPORTS.values():
             with suppress(PeerError):
-                self._opened[path] = await EnginePeer.open(
-                    "probe", self._dialer, nursery, path, transport
-                )
+                self._opened[path] = await self._session(nursery, path, transport)
                 return
+
+    async def _session(
+        self, nursery: trio.Nursery, path: str, transport: Transport, *, poll: bool = True
+    ) -> EnginePeer:
+        """Return a session in the revision that the target speaks. Raises ``PeerError``."""
+        return await EnginePeer.open(
+            "probe",
+            self._dialer,
+            nursery,
+            path,
+            transport,
+            poll=poll,
+            framing=self._framing,
+        )
 
     async def _look_for_transports(
         self, nursery: trio.Nursery, path: str, opened: EnginePeer
@@ -187,7 +225,7 @@ class _SiteSurvey:
                 continue
             offered = transport in opened.opened.get("upgrades", ())
             try:
-                await EnginePeer.open("probe", self._dialer, nursery, path, transport, poll=False)
+                await self._session(nursery, path, transport, poll=False)
             except PeerError as error:
                 declared = self._target.manifest.features.get(transport)
                 if declared or not offered:
@@ -201,7 +239,7 @@ class _SiteSurvey:
         for _ in range(_ROUNDS):
             began = trio.current_time()
             with suppress(PeerError):
-                await EnginePeer.open("probe", self._dialer, nursery, path, transport, poll=False)
+                await self._session(nursery, path, transport, poll=False)
                 times.append(trio.current_time() - began)
         return sorted(times)[len(times) // 2] if times else self._timeout
 
@@ -214,7 +252,8 @@ class _SiteSurvey:
             return True
         peer = SocketPeer(engine, expects_auth=False)
         try:
-            await peer.send("0")
+            if self._framing is REVISION_4:
+                await peer.send("0")
             await peer.emit("message", "probe")
             await peer.emit("message-with-ack", "probe", id=1)
             while (await peer.next()).type not in (sio.EVENT, sio.ACK):
@@ -232,7 +271,7 @@ class _SiteSurvey:
         """Ask the application of tier 2 which of its features are there."""
         note = self._findings.note
         try:
-            engine = await EnginePeer.open("probe", self._dialer, nursery, path, transport)
+            engine = await self._session(nursery, path, transport)
             info = await self._info(SocketPeer(engine, expects_auth=False))
         except PeerError as error:
             note("conformance", False, f"there is no {ORDERS}: {error}")

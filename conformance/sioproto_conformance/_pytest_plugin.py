@@ -73,7 +73,8 @@ class CaseItem(pytest.Item):
         result = self._results()[self.case.id]
         for check in result.checks:
             if not check.ok:
-                self.user_properties.append((check.rule, f"{check.expected}; {check.actual}"))
+                told = f"{check.expected}; {check.actual}"
+                self.user_properties.append((", ".join(check.rules), told))
         match result.verdict:
             case Verdict.SKIP:
                 pytest.skip(result.reason)

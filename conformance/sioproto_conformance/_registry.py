@@ -20,15 +20,21 @@ ORDERS = "/conformance"
 
 ORDERED = {
     "acks": "events of the server that ask for an acknowledgement",
+    "acks-twice": "a function that acknowledges, and may be called twice",
     "broadcast-acks": "broadcasts that ask for acknowledgements",
     "bulk": "fetching, moving and disconnecting the sockets that a broadcast would reach",
     "catch-all": "listeners to all events, also those that have one of their own",
     "close": "a disconnect by the server that closes the connection too",
+    "conn-close": "a way to close a connection below Socket.IO",
     "disconnecting": "an event for a socket that is about to leave its rooms",
     "dynamic-namespaces": "namespaces that are made when a client asks for them",
+    "error-log": "errors of event middleware that the application is told",
     "event-middleware": "middleware for the events of a socket",
+    "function-namespaces": "namespaces that a function makes when a client asks for them",
     "handshake": "the handshake as the application sees it",
     "middleware": "middleware for clients that join",
+    "middleware-errors": "middleware that may raise without ending the server",
+    "outgoing": "listeners to all events that go out",
     "room-log": "events for changes of rooms",
     "volatile": "events that are dropped rather than kept",
     "without": "broadcasts that leave out rooms",
@@ -40,6 +46,7 @@ NEEDS = {
     "conformance": "the application of the contract that takes orders, tier 2",
     "echo": "the Engine.IO echo of the contract",
     "eio3": "the Engine.IO echo in revision 3",
+    "eio4": "revision 4 of Engine.IO, on which Socket.IO 5 travels",
     "fast-heartbeat": "a heartbeat that expires within 5 seconds",
     "jsonp": "polling by scripts",
     "msgpack": "the Socket.IO application in MessagePack",
@@ -54,7 +61,7 @@ NEEDS = {
 """What a case may need of a target, in words for people."""
 
 # What all cases of a protocol need.
-_SPOKEN = {"eio3": ("eio3",), "sio4": ("sio4",)}
+_SPOKEN = {"eio3": ("eio3",), "eio4": ("eio4",), "sio4": ("sio4",), "sio5": ("eio4",)}
 # Three words at least: <protocol>.<area>.<subject>[.<expected>...], all lower case.
 _ID = re.compile(r"[a-z]+[0-9](\.[a-z0-9]+(-[a-z0-9]+)*){2,}")
 _VARIANT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(,[a-z0-9]+(-[a-z0-9]+)*)*")
@@ -77,10 +84,13 @@ class Registry:
         tags: Collection[str] = (),
         variants: Mapping[str, Any] | None = None,
         also: str | None = None,
+        stand_ins: Mapping[str, str] | None = None,
     ) -> Callable[[_Function], _Function]:
         """Declare the decorated coroutine function as a case, or as one case per variant.
 
         ``also`` is another protocol, in which the same is asked under an id that begins with it.
+        ``stand_ins`` has the rules that are charged there instead, where its documents do not say
+        what those of the first one do.
 
         The function takes the bench, and with ``variants`` also the value of the variant, whose
         name becomes part of the id in brackets. Its docstring tells people what is asked.
@@ -100,6 +110,11 @@ class Registry:
             for need in needs:
                 if need not in NEEDS:
                     raise SuiteError(f"the case {id} needs {need!r}, which nobody knows")
+            others = dict(stand_ins or {})
+            if others and (also is None or not others.keys() <= set(covers)):
+                raise SuiteError(
+                    f"the case {id} has stand-ins for what it does not cover elsewhere"
+                )
             runs: dict[str, Callable[..., Awaitable[None]]] = {}
             for name, value in {"": None}.items() if variants is None else variants.items():
                 if variants is not None and not _VARIANT.fullmatch(name):
@@ -110,14 +125,16 @@ class Registry:
             for full_id, run in runs.items():
                 if full_id in self._cases:
                     raise SuiteError(f"there are two cases called {full_id}")
-                spoken = _SPOKEN.get(full_id.partition(".")[0], ())
+                protocol = full_id.partition(".")[0]
+                charged = others if protocol == also else {}
                 self._cases[full_id] = Case(
                     id=full_id,
                     summary=summary,
-                    covers=tuple(covers),
-                    needs=(*needs, *spoken),
+                    covers=tuple(dict.fromkeys(charged.get(rule, rule) for rule in covers)),
+                    needs=(*needs, *_SPOKEN.get(protocol, ())),
                     tags=frozenset(tags),
                     run=run,
+                    stand_ins=charged,
                 )
             return function
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
 
 import trio
 
-from sioproto_conformance._bench import Bench, Finished, Inconclusive, Skipped, await_failed
-from sioproto_conformance._model import Case, Check, Observation, Rule, Verdict, judge
+from sioproto_conformance._bench import Bench, Finished, Inconclusive, Skipped
+from sioproto_conformance._model import (
+    RISKY,
+    SECURITY,
+    Case,
+    Check,
+    Observation,
+    Rule,
+    Verdict,
+    judge,
+    verdict_of,
+)
 from sioproto_conformance._probe import Survey
+from sioproto_conformance._standing import Standing
 from sioproto_conformance.peers.wire import Entry, Impossible, PeerError
 
 _ANSWER_TIMEOUT = 2.0
@@ -27,6 +41,7 @@ _WORKING_TIME = 0.4
 _WAITING_PER_JOB = 4
 # So many retried cases in a row that come out as before, and it is not chance any more.
 _FUTILE_RETRIES = 4
+_LAST_BREATH = 0.02
 
 # A machine on which a process waits this many seconds for its turn is busy.
 _BUSY = 0.1
@@ -34,14 +49,13 @@ _BUSY = 0.1
 _TOO_LATE = 0.25
 _OPEN_TO_DOUBT = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
 
+# What the runtimes of most languages write in front of the message of an error that ends them.
+_ERROR = re.compile(r"^(\S+ )*[A-Za-z.:]*(Error|Exception|panic(ked)?|fatal)\b.*:", re.IGNORECASE)
+
 FAST_HEARTBEAT = "fast-heartbeat"
 """The need of cases that a machine under load would disturb."""
 SERIAL = "serial"
 """The tag of cases that would disturb others, or be disturbed by them."""
-SECURITY = "security"
-"""The tag of cases that are run against one's own server only."""
-RISKY = frozenset({SECURITY, "crash", "flood", "limits"})
-"""The tags of cases that a server in use had better be spared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,8 @@ class Result:
     """Why this was expected, from the list of known failures."""
     withheld: bool = False
     """Whether it was not run lest it should harm somebody else's server."""
+    target_ended: Literal["before", "meanwhile"] | None = None
+    """When the process of the target ended, if it had when the case was over."""
 
 
 def default_slack() -> float:
@@ -93,7 +109,8 @@ class Runner:
     """Runs cases against one surveyed target.
 
     ``report`` is called with each result that stands, in the order in which the cases end;
-    ``exited`` tells how the target's process ended, ``None`` while it runs.
+    ``exited`` tells how the target's process ended, ``None`` while it runs. One that has ended is
+    started again where that is possible, and the case that ends it is looked for.
     """
 
     def __init__(
@@ -106,11 +123,10 @@ class Runner:
         exited: Callable[[], int | None] = lambda: None,
         started: Callable[[Case], None] = lambda case: None,
     ) -> None:
-        self._survey = survey
+        self._standing = Standing(survey, exited)
         self._rules = rules
         self._options = options
         self._report = report
-        self._exited = exited
         self._started = started
         self._working = trio.CapacityLimiter(options.jobs)
         self._punctuality = Punctuality()
@@ -125,8 +141,7 @@ class Runner:
             results[result.case.id] = result
             self._report(result)
 
-        async def run_and_sort(case: Case) -> None:
-            result = await self._run_in_turn(case)
+        def sort(result: Result) -> None:
             if _is_doubtful(result):
                 doubtful.append(result)
             else:
@@ -134,13 +149,74 @@ class Runner:
 
         async with trio.open_nursery() as watching:
             watching.start_soon(self._punctuality.watch)
-            for batch in _batches(cases):
-                async with trio.open_nursery() as nursery:
-                    for case in batch:
-                        nursery.start_soon(run_and_sort, case)
-            await self._retry(doubtful, settle)
+            try:
+                for batch in _batches(cases):
+                    await self._run_batch(batch, sort, settle)
+                await self._retry(doubtful, settle)
+            finally:
+                await self._standing.end()
             watching.cancel_scope.cancel()
         return [results[case.id] for case in cases]
+
+    async def _run_batch(
+        self,
+        batch: Sequence[Case],
+        sort: Callable[[Result], None],
+        settle: Callable[[Result], None],
+    ) -> None:
+        """Run cases side by side, however often they end the target."""
+        while batch:
+            cut_short: list[Result] = []
+            await self._run_together(batch, partial(_sort_out, cut_short, sort))
+            if not cut_short or not await self._standing.start_again():
+                for result in cut_short:
+                    settle(result)
+                return
+            suspects = [result for result in cut_short if result.target_ended == "meanwhile"]
+            again: list[Result] = []
+            if await self._find_culprits([result.case for result in suspects], again):
+                suspects = again
+            for result in suspects:
+                settle(result)
+            batch = [result.case for result in cut_short if result.target_ended == "before"]
+
+    async def _run_together(self, cases: Sequence[Case], done: Callable[[Result], None]) -> None:
+        async def run_one(case: Case) -> None:
+            done(await self._run_in_turn(case))
+
+        async with trio.open_nursery() as nursery:
+            for case in cases:
+                nursery.start_soon(run_one, case)
+
+    async def _find_culprits(self, cases: Sequence[Case], results: list[Result]) -> bool:
+        """Run the cases again, by halves for as long as the target ends; tell whether one ends it.
+
+        Only a case that ends it while nothing else runs has failed by that.
+        """
+        found: list[Result] = []
+        await self._run_together(cases, found.append)
+        code = self._standing.exited()
+        for result in found:
+            result.attempts += 1
+        if code is None or (len(cases) > 1 and not await self._standing.start_again()):
+            results += found
+            return False
+        if len(cases) == 1:
+            self._blame(found[0], code)
+            results += found
+            await self._standing.start_again()
+            return True
+        half = len(cases) // 2
+        guilty = [await self._find_culprits(part, results) for part in (cases[:half], cases[half:])]
+        return any(guilty)
+
+    def _blame(self, result: Result, code: int) -> None:
+        """Make the result that of the case that has ended the target, all alone."""
+        result.verdict, result.robustness = Verdict.FAIL, True
+        result.reason = f"the target ended with {code} when this case alone ran"
+        said = self._standing.last_words()
+        if said:
+            result.reason += f": {_most_telling(said)}\n{said}"
 
     async def _run_in_turn(self, case: Case) -> Result:
         async with self._open, trio.open_nursery() as nursery:
@@ -159,7 +235,7 @@ class Runner:
         """Run each case once more, alone, until it is clear that it makes no difference."""
         futile: Counter[Verdict] = Counter()
         for first in doubtful:
-            if futile[first.verdict] >= _FUTILE_RETRIES or self._exited() is not None:
+            if futile[first.verdict] >= _FUTILE_RETRIES or self._standing.exited() is not None:
                 settle(first)
                 continue
             second = await self.run_case(first.case)
@@ -167,6 +243,10 @@ class Runner:
             futile[first.verdict] += 1
             if second.verdict != first.verdict:
                 futile[first.verdict] = 0
+            code = self._standing.exited()
+            if code is not None and second.target_ended == "meanwhile":
+                self._blame(second, code)
+                await self._standing.start_again()
             settle(second)
 
     async def run_case(self, case: Case) -> Result:
@@ -178,20 +258,26 @@ class Runner:
         if reason is not None:
             return Result(case, Verdict.SKIP, f"withheld: {reason}", withheld=True)
         for need in case.needs:
-            if need in self._survey.lacking:
+            if need in self._standing.survey.lacking:
                 # Whoever declares what is not there is not let off with a skip.
-                verdict = Verdict.FAIL if need in self._survey.claimed else Verdict.SKIP
-                return Result(case, verdict, f"needs {need}: {self._survey.lacking[need]}")
-        code = self._exited()
+                verdict = Verdict.FAIL if need in self._standing.survey.claimed else Verdict.SKIP
+                return Result(case, verdict, f"needs {need}: {self._standing.survey.lacking[need]}")
+        code = self._standing.exited()
         if code is not None:
-            return Result(case, Verdict.INCONCLUSIVE, f"the target had ended with {code} before")
+            reason = f"the target had ended with {code} before"
+            return Result(case, Verdict.INCONCLUSIVE, reason, target_ended="before")
         began = time.perf_counter()
         result = await self._run_on_bench(case)
         result.duration = time.perf_counter() - began
-        code = self._exited()
-        if code is not None and result.verdict is not Verdict.PASS:
-            ended = f"the target ended with {code} while this case ran"
-            result.reason = f"{result.reason}; {ended}" if result.reason else ended
+        if result.verdict is not Verdict.PASS:
+            # The connections of a process are closed before it is known to have ended.
+            await trio.sleep(_LAST_BREATH)
+        code = self._standing.exited()
+        if code is not None:
+            result.target_ended = "meanwhile"
+            if result.verdict is not Verdict.PASS:
+                ended = f"the target ended with {code} while this case ran"
+                result.reason = f"{result.reason}; {ended}" if result.reason else ended
         return result
 
     def _withheld(self, case: Case) -> str | None:
@@ -203,8 +289,12 @@ class Runner:
         return None
 
     async def _run_on_bench(self, case: Case) -> Result:
-        site = self._survey.fast if FAST_HEARTBEAT in case.needs else self._survey.slow
-        timeout = answer_timeout(self._survey, self._options)
+        site = (
+            self._standing.survey.fast
+            if FAST_HEARTBEAT in case.needs
+            else self._standing.survey.slow
+        )
+        timeout = answer_timeout(self._standing.survey, self._options)
         ending: Ending | None = None
         began = trio.current_time()
         bench = Bench(case, site, timeout=timeout, seed=self._options.seed)
@@ -212,7 +302,7 @@ class Runner:
         try:
             async with bench.open():
                 with trio.move_on_after(limit) as scope:
-                    ending = await _end_of(bench, self._survey.shakes_hands)
+                    ending = await _end_of(bench, self._standing.survey.shakes_hands)
                 if scope.cancelled_caught:
                     ending = Ending(Verdict.INCONCLUSIVE, f"not done after {limit:.0f} s")
         except Exception as error:
@@ -244,7 +334,9 @@ class Runner:
             checks=findings.checks,
             observations=findings.observations,
             transcript=bench.transcript.entries,
-            robustness=any(self._rules[check.rule].guards_robustness for check in broken),
+            robustness=any(
+                all(self._rules[rule].guards_robustness for rule in check.rules) for check in broken
+            ),
             timed_out=findings.timed_out,
         )
 
@@ -258,6 +350,19 @@ def _batches(cases: Sequence[Case]) -> list[list[Case]]:
     parallel = [case for case in cases if SERIAL not in case.tags]
     punctual = [case for case in parallel if FAST_HEARTBEAT in case.needs]
     return [[case for case in parallel if case not in punctual], punctual, *serial]
+
+
+def _sort_out(cut_short: list[Result], sort: Callable[[Result], None], result: Result) -> None:
+    if result.target_ended is None:
+        sort(result)
+    else:
+        cut_short.append(result)
+
+
+def _most_telling(said: str) -> str:
+    """Return the line of a complaint that names what happened, as far as one can tell."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next((line for line in lines if _ERROR.search(line)), lines[-1])
 
 
 def _is_doubtful(result: Result) -> bool:
@@ -315,7 +420,7 @@ def _ending_by(error: Exception, bench: Bench) -> Ending:
     if isinstance(error, Inconclusive):
         return Ending(Verdict.INCONCLUSIVE, str(error))
     if isinstance(error, PeerError):
-        await_failed(bench, error)
+        bench.astray(error)
     elif not isinstance(error, Finished):
         return _bug(error)
     return Ending()
@@ -336,5 +441,4 @@ def _bug(error: Exception) -> Ending:
 
 def _worst_reason(broken: Sequence[Check], rules: Mapping[str, Rule]) -> str:
     order = (Verdict.FAIL, Verdict.WARN, Verdict.INFO)
-    worst = min(broken, key=lambda check: order.index(rules[check.rule].verdict_when_broken))
-    return f"{worst.rule}: expected {worst.expected}; {worst.actual}"
+    return min(broken, key=lambda check: order.index(verdict_of(check, rules))).finding

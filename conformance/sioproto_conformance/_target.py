@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,7 +45,7 @@ class Launch(_Strict, frozen=True, forbid_unknown_fields=True, rename="kebab"):
 
     The command runs in the folder of the manifest; ``{python}`` stands for this Python. When it
     listens it prints one line on standard output, ``{"url": ..., "slow_url": ...}``, the second
-    being optional. It is ended by SIGTERM.
+    being optional; what it prints before, if that is no JSON, is passed over.
     """
 
     command: tuple[str, ...]
@@ -145,7 +146,9 @@ def read_manifest(path: Path, *, known_features: frozenset[str]) -> Manifest:
     """Return the manifest in a TOML file. Raises ``ManifestError``."""
     try:
         manifest = msgspec.toml.decode(path.read_bytes(), type=Manifest)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ManifestError(f"{path}: {error}") from error
     if (manifest.url is None) == (manifest.launch is None):
         raise ManifestError(f"{path}: a target has either a url or a [launch] table")
@@ -155,7 +158,10 @@ def read_manifest(path: Path, *, known_features: frozenset[str]) -> Manifest:
         raise ManifestError(f"{path}: there is no signal {manifest.stop.signal!r}")
     for feature in manifest.features:
         if feature not in known_features:
-            raise ManifestError(f"{path}: no case asks for the feature {feature!r}")
+            known = ", ".join(sorted(known_features))
+            raise ManifestError(
+                f"{path}: no case asks for the feature {feature!r}; the features are {known}"
+            )
     for url in (manifest.url, manifest.slow_url):
         if url is not None:
             check_url(url)
@@ -223,15 +229,19 @@ def _wait_until_ready(target: Target, timeout: float) -> _Ready:
         daemon=True,
     )
     target._drain.start()
-    try:
-        line = first_lines.get(timeout=timeout)
-    except queue.Empty:
-        raise LaunchError(
-            f"the target did not say that it is ready within {timeout:g} s\n{target.complaints()}"
-        ) from None
-    if not line:
-        code = process.wait()
-        raise LaunchError(f"the target ended with {code} at once\n{target.complaints()}")
+    deadline = time.monotonic() + timeout
+    printed: list[bytes] = []
+    while not printed or not _may_be_ready(printed[-1]):
+        try:
+            line = first_lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            message = f"the target did not say that it is ready within {timeout:g} s"
+            raise LaunchError(_not_ready(message, printed, target)) from None
+        if not line:
+            message = f"the target ended with {process.wait()} at once"
+            raise LaunchError(_not_ready(message, printed, target))
+        printed.append(line)
+    line = printed[-1]
     try:
         ready = msgspec.json.decode(line, type=_Ready)
         for url in (ready.url, ready.slow_url):
@@ -242,9 +252,27 @@ def _wait_until_ready(target: Target, timeout: float) -> _Ready:
     return ready
 
 
+def _may_be_ready(line: bytes) -> bool:
+    """Tell a line of JSON from a greeting."""
+    return line.lstrip().startswith(b"{")
+
+
+def _not_ready(message: str, printed: list[bytes], target: Target) -> str:
+    if printed:
+        shown = b"".join(printed).decode("utf-8", "replace").strip()
+        message += (
+            '; it has to print {"url": "http://127.0.0.1:PORT"} on a line of its own, '
+            f"and printed:\n{shown[:_STDERR_SHOWN]}"
+        )
+    return f"{message}\n{target.complaints()}"
+
+
 def _drain(stdout: IO[bytes], first_lines: queue.Queue[bytes], said: deque[str]) -> None:
     with stdout:
-        first_lines.put(stdout.readline())
+        line = b" "
+        while line and not _may_be_ready(line):
+            line = stdout.readline(_CHUNK)
+            first_lines.put(line)
         while line := stdout.readline(_CHUNK):
             said.append(line[:_LINE_KEPT].decode("utf-8", "replace").rstrip("\n"))
 

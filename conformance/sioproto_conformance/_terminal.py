@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,8 @@ _UNEXPECTED = (
 _RUNNING_SHOWN = 4
 # More than these are looked at one by one, or in the report, not on a screen.
 _DETAILS_SHOWN = 12
+# Of each verdict, so that the worst stays on the screen.
+_LISTED = 30
 
 
 class Terminal:
@@ -100,7 +103,7 @@ class Terminal:
         self._running.pop(result.case.id, None)
         self._counts[result.case.area][result.verdict] += 1
         self._progress.advance(self._task)
-        if result.verdict not in _QUIET:
+        if result.verdict not in _QUIET and result.target_ended != "before":
             self._line(result)
 
     def summary(self, results: Sequence[Result], *, repeat_with: Sequence[str]) -> None:
@@ -108,21 +111,34 @@ class Terminal:
         self._print()
         self.console.print(_area_table(self._counts))
         self._foreseen(results)
-        unexpected = [result for result in results if result.verdict in _UNEXPECTED]
+        unexpected = [
+            result
+            for result in results
+            if result.verdict in _UNEXPECTED and result.target_ended != "before"
+        ]
         unexpected.sort(key=lambda result: _UNEXPECTED.index(result.verdict))
         if len(unexpected) > _DETAILS_SHOWN:
-            self._print("\nto see one of them in detail:")
+            self._list(unexpected, repeat_with)
+            return
         for result in unexpected:
-            command = shlex.join([*repeat_with, result.case.id])
-            if len(unexpected) <= _DETAILS_SHOWN:
-                self._details(result, command)
-            else:
-                self._print(f"  {result.verdict.upper():<12} {command}")
+            self._details(result, shlex.join([*repeat_with, result.case.id]))
+
+    def _list(self, unexpected: Sequence[Result], repeat_with: Sequence[str]) -> None:
+        self._print("\nto see one of them in detail:")
+        for verdict, results in itertools.groupby(unexpected, key=lambda result: result.verdict):
+            several = list(results)
+            for result in several[:_LISTED]:
+                self._print(f"  {verdict.upper():<12} {shlex.join([*repeat_with, result.case.id])}")
+            if len(several) > _LISTED:
+                self._print(f"  {verdict.upper():<12} … and {len(several) - _LISTED} more")
 
     def _foreseen(self, results: Sequence[Result]) -> None:
         reasons = Counter(r.reason for r in results if r.verdict is Verdict.SKIP)
         for reason, count in reasons.most_common():
             self._print(f"skipped {count}: {reason}", "dim")
+        reasons = Counter(r.reason for r in results if r.target_ended == "before")
+        for reason, count in reasons.items():
+            self._print(f"not run {count}: {reason}", "dim")
         for result in results:
             if result.verdict is Verdict.XFAIL:
                 self._print(f"known to fail: {result.case.id}: {result.expectation}", "dim")
@@ -147,11 +163,13 @@ class Terminal:
         self.console.print(title, soft_wrap=True)
         for check in result.checks:
             if not check.ok:
-                rule = self._rules[check.rule]
-                self._print(f"  rule      {rule.id}, {rule.level}, {rule.origin}: {rule.statement}")
+                heading = "at stake" if check.at_stake else "rule"
+                for rule in (self._rules[id] for id in check.rules):
+                    about = f"{rule.id}, {rule.level}, {rule.origin}"
+                    self._print(f"  {heading:<8}  {about}: {rule.statement}")
                 self._print(f"  expected  {check.expected}")
                 self._print(f"  got       {check.actual}")
-        if result.reason and all(check.ok for check in result.checks):
+        if result.reason and (result.target_ended or all(check.ok for check in result.checks)):
             self._print(f"  because   {result.reason}")
         for text in transcript_lines(result.transcript):
             self._print(f"  {text}", "dim")

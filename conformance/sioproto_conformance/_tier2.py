@@ -1,26 +1,24 @@
-"""The second tier of the contract on our own server, on any runtime that can sleep."""
+"""The second tier of the contract on our own server: who is let in, and what happens to them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from sioproto import AckTimeout, ClosedError, ConnectionRefused, LocalProtocolError, __version__
-from sioproto._app._server import SocketApplication as App
+from sioproto import ConnectionRefused
+from sioproto._app._server import SocketApplication
 from sioproto._app._socket import Socket
-
-FEATURES = {"acks", "broadcast-acks", "bulk", "catch-all", "close", "disconnecting"}
-FEATURES |= {"dynamic-namespaces", "event-middleware", "handshake", "middleware", "room-log"}
-FEATURES |= {"volatile", "without"}
-Commands = dict[str, Callable[..., Any]]
-Sleep = Callable[[float], Awaitable[None]]
+from sioproto_conformance._orders import obey
 
 
-def install(io: App, sleep: Sleep, say: Callable[[str], object] = lambda line: None) -> None:
+def install(
+    io: SocketApplication,
+    sleep: Callable[[float], Awaitable[None]],
+    say: Callable[[str], object] = lambda line: None,
+) -> None:
     """Serve ``/conformance`` and its like. Each entry of the log goes to ``say`` as well."""
     log: list[Any] = []
 
@@ -32,8 +30,10 @@ def install(io: App, sleep: Sleep, say: Callable[[str], object] = lambda line: N
         auth = socket.handshake.auth
         socket.join(*auth.get("join", ()))
         await sleep(auth.get("wait", 0) / 1000)
+        if "raise" in auth:
+            raise RuntimeError(auth["raise"])
         if "refuse" in auth:
-            raise ConnectionRefused(auth["refuse"], auth.get("data"))
+            raise ConnectionRefused(*auth["refuse"])
 
     def connection(socket: Socket) -> None:
         def ended(end: str, reason: str) -> None:
@@ -45,70 +45,20 @@ def install(io: App, sleep: Sleep, say: Callable[[str], object] = lambda line: N
         socket.on("conf:log")(lambda names: [entry for entry in log if entry[1] in names])
         obey(socket, io, sleep)
 
-    for namespace in (io.of("/conformance"), io.of(re.compile(r"/conformance/\w+"))):
+    @io.on_error
+    def failed(error: Exception, socket: Socket | None) -> None:
+        note("error", socket and socket.id, str(error))
+
+    for namespace in (
+        io.of("/conformance"),
+        io.of(re.compile(r"/conformance/\w+")),
+        io.of(_is_open),
+    ):
         namespace.use(middleware)
         namespace.on("connection")(connection)
         for change in ("create", "join", "leave", "delete"):
             namespace.on_room(change)(partial(note, change))
 
 
-def obey(socket: Socket, io: App, sleep: Sleep) -> None:
-    """Do what a client orders. What is returned here is the acknowledgement."""
-    received: list[Any] = []
-
-    def audience(whom: str, to: Any = (), without: Any = (), volatile: bool = False) -> Any:
-        found: Any = io.of(socket.namespace.name) if whom == "all" else socket
-        if whom != "me":
-            found = found.to(*to).except_(*without)
-        return found.volatile if volatile else found
-
-    def emit(order: Any, *event: Any) -> Any:
-        try:
-            return audience(**order).emit(*event)
-        except LocalProtocolError as refusal:
-            return str(refusal)
-
-    async def ask(order: Any, milliseconds: float, *event: Any) -> Any:
-        try:
-            found = await audience(**order).request(*event, timeout=milliseconds / 1000)
-        except (AckTimeout, ClosedError) as failure:
-            return [False, getattr(failure, "responses", [])]
-        return [True, list(found) if isinstance(found, (list, tuple)) else [found]]
-
-    async def burst(count: int, pause: float) -> None:
-        for number in range(count):
-            socket.emit("burst", number)
-            await sleep(pause / 1000)
-
-    def wrap_or_refuse(event: Any) -> None:
-        if event.name == "refuse":
-            raise ConnectionRefused
-        if event.name == "wrap":
-            event.name, event.args = "wrapped", ["wrap", *event.args]
-
-    def about() -> dict[str, Any]:
-        handshake = json.loads(json.dumps(asdict(socket.handshake), default=str))
-        mine = {name: getattr(socket, name) for name in ("id", "data", "connected", "recovered")}
-        return {**mine, "rooms": list(socket.rooms), "handshake": handshake}
-
-    commands: Commands = {
-        "info": lambda names: ["sioproto", __version__, [one for one in names if one in FEATURES]],
-        "self": about,
-        "data": lambda value: setattr(socket, "data", value),
-        "received": lambda: received,
-        "join": socket.join,
-        "leave": socket.leave,
-        "emit": emit,
-        "send": socket.send,
-        "members": lambda order: [one.id for one in audience(**order).fetch_sockets()],
-        "join-all": lambda order, room: audience(**order).sockets_join(room),
-        "leave-all": lambda order, room: audience(**order).sockets_leave(room),
-        "disconnect-all": lambda order, close: audience(**order).disconnect_sockets(close),
-        "disconnect": socket.disconnect,
-    }
-    slow: Commands = {"ask": ask, "burst": burst, "late": lambda pause: sleep(pause / 1000)}
-    for name, command in (commands | slow).items():
-        socket.on(f"conf:{name}", concurrent=name in slow)(command)
-    socket.on("wrapped")(lambda *args: args)
-    socket.use(wrap_or_refuse)
-    socket.on_any(lambda *event: received.append(event))
+def _is_open(name: str, auth: Mapping[str, Any]) -> bool:
+    return name.startswith("/conformance-open/") and auth.get("open") is True

@@ -20,6 +20,19 @@ and the rules that are not the suite's:
         packet = await peer.next()
         t.equal(packet.data, ["greeting", "hello"], "the first event")
 
+``rules.toml`` beside it says what is promised, and of what weight:
+
+    [[rule]]
+    id = "ACME-1"
+    statement = "A client that has connected is greeted."
+    level = "MUST"            # or SHOULD, MAY
+    origin = "text"           # broken, it is a failure; "reference" would be a warning,
+                              # "robustness" a failure that is counted apart
+    source = "acme#greetings" # where it is written down, for people
+    revisions = [5]
+    role = "server"
+    testable = "wire"
+
 From then on they are cases like any other: listed, explained, selected, run, and in every report.
 """
 

@@ -25,8 +25,10 @@ _OPEN = "0" + json.dumps(
         "pingInterval": 25000,
         "pingTimeout": 20000,
         "maxPayload": 1000000,
-    }
+    },
+    separators=(",", ":"),  # it has to fit into a frame whose length is one byte
 )
+assert len(_OPEN) <= 125
 
 Handler = Callable[[trio.abc.Stream], Awaitable[None]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
 from typing import Any
 
 
@@ -51,42 +52,49 @@ class InSteps:
     Args:
         flusher: is told.
         coroutine: runs when this is awaited.
-        paused: is called the first time.
+        context: in which it runs, if not in that of the task.
     """
 
-    __slots__ = ("_coroutine", "_flusher", "_paused")
+    __slots__ = ("_awaited", "_begun", "_context", "_coroutine", "_flusher")
 
     def __init__(
         self,
         flusher: Flusher,
         coroutine: Coroutine[Any, Any, Any],
-        paused: Callable[[], None] | None = None,
+        context: Context | None = None,
     ) -> None:
         self._flusher = flusher
         self._coroutine = coroutine
-        self._paused = paused
+        self._context = context
+        self._begun = False
+        self._awaited: Any = None
 
-    def __await__(self) -> Generator[Any, Any, Any]:
-        flusher = self._flusher
-        go_on: Callable[[Any], Any] = self._coroutine.send
-        told: Any = None
-        while True:
-            flusher.begin()
+    def begin(self) -> bool:
+        """Let it run without awaiting it. False if it pauses: then this must be awaited at once."""
+        self._begun = True
+        return self._go_on(self._coroutine.send, None)
+
+    def _go_on(self, how: Callable[[Any], Any], told: Any) -> bool:
+        """Let it run until it pauses. Whether it has come to its end instead."""
+        self._flusher.begin()
+        try:
+            self._awaited = how(told) if self._context is None else self._context.run(how, told)
+        except StopIteration:
+            return True
+        finally:
+            self._flusher.end()
+        return False
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        coroutine = self._coroutine
+        ended = not self._begun and self.begin()
+        while not ended:
+            how: Callable[[Any], Any] = coroutine.send
             try:
-                awaited = go_on(told)
-            except StopIteration as stop:
-                return stop.value
-            finally:
-                flusher.end()
-            if self._paused is not None:
-                self._paused()
-                self._paused = None
-            try:
-                told = yield awaited
-                go_on = self._coroutine.send
+                told = yield self._awaited
             except BaseException as error:  # for the coroutine, whatever it is
-                told = error
-                go_on = self._coroutine.throw
+                how, told = coroutine.throw, error
+            ended = self._go_on(how, told)
 
 
 async def run_in_steps(

@@ -60,12 +60,17 @@ class WebSocketToken(ABC):
 
     # What drivers use
 
-    def _retire(self, error: Exception | None = None) -> None:
-        """Tell the core that it has ended. Only the first call counts."""
+    def _retire(self, error: Exception | None = None, *, take_turns: bool = False) -> None:
+        """Tell the core that it has ended. Only the first call counts.
+
+        Args:
+            error: what the peer did wrong.
+            take_turns: see ``Endpoint.call_all``.
+        """
         if not self._retired:
             self._retired = True
-            core = self._endpoint.core
-            self._endpoint.call(partial(core.ws_closed, error=error), self)
+            ended = partial(self._endpoint.core.ws_closed, error=error)
+            self._endpoint.call_all(((ended, (self,)),), take_turns=take_turns)
 
     def _begin_closing(self, code: int | None) -> None:
         """Let the writer finish with a close frame, unless it does already."""

@@ -36,6 +36,8 @@ class Dialect:
     """What speaks it, for people."""
     server_pings: bool
     """Whether the server asks for signs of life, rather than the client giving them unasked."""
+    bare_binary: bool
+    """Whether a binary WebSocket message is the content of a message, without a type."""
     decode_frame: Callable[[str | bytes], Packet | None]
     """Decode a WebSocket message. None if it is to be ignored."""
     frames: Callable[[Iterable[Message], bool], list[WsFrame]]
@@ -76,6 +78,7 @@ REVISION_4 = Dialect(
     revision=4,
     era="Socket.IO 3 or later",
     server_pings=True,
+    bare_binary=True,
     decode_frame=decode_packet,
     frames=_frames,
     encode_payload=_encode,
@@ -120,6 +123,7 @@ REVISION_3 = Dialect(
     revision=3,
     era="Socket.IO 2 or older",
     server_pings=False,
+    bare_binary=False,
     decode_frame=decode_packet_v3,
     frames=_frames_v3,
     encode_payload=_encode_v3,

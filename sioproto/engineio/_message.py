@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from sioproto._errors import LocalProtocolError
@@ -27,8 +29,12 @@ class WsFrame:
         return f"WsFrame({self.payload!r})"
 
 
-class Message:
-    """One outgoing packet, immutable. The names of revision 3's own forms end in ``v3``.
+class Message(WsFrame):
+    """One outgoing packet, immutable but for the driver's ``cache``. The names of revision 3's own
+    forms end in ``v3``.
+
+    It is its own usual WebSocket form: a second object for that took a tenth of encoding an event
+    with attachments.
 
     Args:
         packet: text is a whole packet, type digit included; bytes are the content of a binary
@@ -36,91 +42,92 @@ class Message:
         compress: whether it may be compressed, if the connection can.
     """
 
-    __slots__ = (
-        "_frame",
-        "_frame_v3",
-        "_text",
-        "_text_frame",
-        "_text_frame_v3",
-        "_text_v3",
-        "compress",
-        "packet",
-        "size",
-    )
+    __slots__ = ("_forms", "size")
 
     def __init__(self, packet: str | bytes, compress: bool = True) -> None:
-        self.packet = packet
+        self.payload = packet
         self.compress = compress
+        self.cache = None
         self.size = len(packet)
         """What the packet counts for in a session's buffer: characters or bytes."""
-        self._frame: WsFrame | None = None
-        self._text: str | None = None
-        self._text_frame: WsFrame | None = None
-        self._frame_v3: WsFrame | None = None
-        self._text_v3: str | None = None
-        self._text_frame_v3: WsFrame | None = None
+        self._forms: _BinaryForms | None = None  # text has one form alone
 
     def __repr__(self) -> str:
-        return f"Message({self.packet!r})"
+        return f"Message({self.payload!r})"
+
+    @property
+    def packet(self) -> str | bytes:
+        """What it was made of."""
+        return self.payload
 
     @property
     def text(self) -> str:
         """The form that polling uses, where binary is base64 behind a ``b`` (EIO-PKT-06)."""
-        text = self._text
-        if text is None:
-            packet = self.packet
-            text = packet if isinstance(packet, str) else "b" + b64encode(packet).decode("ascii")
-            self._text = text
-        return text
+        packet = self.payload
+        return packet if isinstance(packet, str) else self._binary_forms(packet).text
 
     @property
     def frame(self) -> WsFrame:
         """The WebSocket form: the packet as it is, binary without a type (EIO-PKT-04)."""
-        frame = self._frame
-        if frame is None:
-            frame = self._frame = WsFrame(self.packet, self.compress)
-        return frame
+        return self
 
     @property
     def text_frame(self) -> WsFrame:
         """The WebSocket form for a peer that cannot take binary (EIO-QP-10)."""
-        if isinstance(self.packet, str):
-            return self.frame
-        frame = self._text_frame
-        if frame is None:
-            frame = self._text_frame = WsFrame(self.text, self.compress)
-        return frame
+        packet = self.payload
+        return self if isinstance(packet, str) else self._binary_forms(packet).text_frame
 
     @property
     def frame_v3(self) -> WsFrame:
         """The WebSocket form, where binary begins with its type (EIO-PKT-05)."""
-        packet = self.packet
-        if isinstance(packet, str):
-            return self.frame
-        frame = self._frame_v3
-        if frame is None:
-            frame = self._frame_v3 = WsFrame(b"\x04" + packet, self.compress)
-        return frame
+        packet = self.payload
+        return self if isinstance(packet, str) else self._binary_forms(packet).frame_v3
 
     @property
     def text_v3(self) -> str:
         """The form in a payload of text, where binary is base64 behind ``b4`` (EIO-PKT-07)."""
-        text = self._text_v3
-        if text is None:
-            packet = self.packet
-            text = packet if isinstance(packet, str) else "b4" + b64encode(packet).decode("ascii")
-            self._text_v3 = text
-        return text
+        packet = self.payload
+        return packet if isinstance(packet, str) else self._binary_forms(packet).text_v3
 
     @property
     def text_frame_v3(self) -> WsFrame:
         """The WebSocket form for a peer that cannot take binary."""
-        if isinstance(self.packet, str):
-            return self.frame
-        frame = self._text_frame_v3
-        if frame is None:
-            frame = self._text_frame_v3 = WsFrame(self.text_v3, self.compress)
-        return frame
+        packet = self.payload
+        return self if isinstance(packet, str) else self._binary_forms(packet).text_frame_v3
+
+    def _binary_forms(self, packet: bytes) -> _BinaryForms:
+        forms = self._forms
+        if forms is None:
+            forms = self._forms = _BinaryForms(packet, self.compress)
+        return forms
+
+
+class _BinaryForms:
+    """What else becomes of a binary message, when somebody needs it."""
+
+    def __init__(self, packet: bytes, compress: bool) -> None:
+        self._packet = packet
+        self._compress = compress
+
+    @cached_property
+    def text(self) -> str:
+        return "b" + b64encode(self._packet).decode("ascii")
+
+    @cached_property
+    def text_frame(self) -> WsFrame:
+        return WsFrame(self.text, self._compress)
+
+    @cached_property
+    def frame_v3(self) -> WsFrame:
+        return WsFrame(b"\x04" + self._packet, self._compress)
+
+    @cached_property
+    def text_v3(self) -> str:
+        return "b4" + b64encode(self._packet).decode("ascii")
+
+    @cached_property
+    def text_frame_v3(self) -> WsFrame:
+        return WsFrame(self.text_v3, self._compress)
 
 
 def text_message(data: str, compress: bool = True) -> Message:
@@ -131,6 +138,11 @@ def text_message(data: str, compress: bool = True) -> Message:
 def binary_message(data: bytes, compress: bool = True) -> Message:
     """A message packet that carries bytes."""
     return Message(data, compress)
+
+
+def messages_of(parts: Iterable[str | bytes], compress: bool = True) -> list[Message]:
+    """Message packets with what a parser made: bytes, and text that UTF-8 can carry."""
+    return [Message("4" + part if isinstance(part, str) else part, compress) for part in parts]
 
 
 def message_of(data: str | bytes, compress: bool) -> Message:

@@ -56,6 +56,9 @@ def decode_packet(frame: str | bytes) -> Packet:
     """
     if isinstance(frame, bytes):
         return Packet(PacketType.MESSAGE, frame)
+    kind = _TYPE_OF.get(frame[:1])
+    if kind is not None:
+        return Packet(kind, frame[1:])
     if frame[:1] == "b":
         return Packet(PacketType.MESSAGE, _decode_base64(frame[1:]))
     return _decode_text(frame)

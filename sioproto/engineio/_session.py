@@ -59,6 +59,12 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
+_OPEN = State.OPEN
+_MESSAGE = PacketType.MESSAGE
+# For what every message passes: before Python 3.12, to look up a member of an enumeration takes
+# eight times as long as this, in all a tenth of the time of a one-way event.
+
+
 class Timer(enum.IntEnum):
     """What a session can be waiting for."""
 
@@ -249,7 +255,7 @@ class Session(Generic[X]):
 
     def send(self, message: Message) -> bool:
         """Queue a packet. False if the session no longer takes any (EIO-CL-08)."""
-        if self.state is not State.OPEN:
+        if self.state is not _OPEN:
             return False
         self.buffer.append(message)
         self.buffered += message.size + MESSAGE_OVERHEAD
@@ -373,8 +379,13 @@ class Session(Generic[X]):
         if self.candidate is not None and ws == self.candidate.ws:
             self._candidate_frame(self.candidate, frame, now)
             return
-        if isinstance(frame, str) and frame[:1] == "4":  # as most are, in either revision
-            self._receive(PacketType.MESSAGE, frame[1:], now)
+        # Most frames are messages, and need no packet made of them to be told so.
+        if isinstance(frame, str):
+            if frame[:1] == "4":
+                self._receive(_MESSAGE, frame[1:], now)
+                return
+        elif self.dialect.bare_binary:
+            self._receive(_MESSAGE, frame, now)
             return
         try:
             packet = self.dialect.decode_frame(frame)
@@ -480,11 +491,11 @@ class Session(Generic[X]):
     # Receiving
 
     def _receive(self, kind: PacketType, data: str | bytes, now: float) -> None:
-        if self.state is not State.OPEN:
+        if self.state is not _OPEN:
             if kind is PacketType.CLOSE and self.state is State.CLOSING:
                 self.finish(CloseReason.TRANSPORT_CLOSE)
             return
-        if kind is PacketType.MESSAGE:
+        if kind is _MESSAGE:
             self._host.put(MessageReceived(self.sid, data))
         elif kind is PacketType.CLOSE:
             self.finish(CloseReason.TRANSPORT_CLOSE)

@@ -38,6 +38,7 @@ from sioproto.socketio._decoder import Decoder
 from sioproto.socketio._handshake import Handshake
 from sioproto.socketio._msgpack import MsgpackParser
 from sioproto.socketio._namespace import RESERVED_SERVER_EVENTS, Namespace
+from sioproto.socketio._orjson import OrjsonCodec
 from sioproto.socketio._outputs import (
     AckFailed,
     AckReceived,
@@ -115,6 +116,7 @@ __all__ = [
     "NamespaceRemoved",
     "NamespaceRequest",
     "NamespaceRequested",
+    "OrjsonCodec",
     "Packet",
     "PacketDecoder",
     "PacketType",

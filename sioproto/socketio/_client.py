@@ -15,7 +15,7 @@ from sioproto._output import Output, output
 from sioproto.engineio._client import EngineClient, EngineClientStatistics
 from sioproto.engineio._client_config import Pairs
 from sioproto.engineio._client_outputs import Opened, OpenFailed
-from sioproto.engineio._message import Message, binary_message, text_message
+from sioproto.engineio._message import Message, messages_of
 from sioproto.engineio._outputs import CloseReason, MessageReceived, SessionClosed
 from sioproto.socketio._alarm import Alarm, AlarmClock
 from sioproto.socketio._backoff import Backoff
@@ -241,10 +241,7 @@ class SocketClient:
 
     def encode(self, packet: Packet) -> list[Message]:
         """Encode a packet into the messages that carry it."""
-        return [
-            text_message(message) if isinstance(message, str) else binary_message(message)
-            for message in self._parser.encode(packet)
-        ]
+        return messages_of(self._parser.encode(packet))
 
     def new_request_id(self) -> int:
         """An id for a request whose acknowledgement may have many."""

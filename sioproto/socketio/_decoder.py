@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sioproto._errors import DecodeError
-from sioproto._json import JsonCodec
-from sioproto.socketio._packet import Packet, decode_header
+from sioproto._json import JsonCodec, scanner_of
+from sioproto.socketio._packet import Packet, decode_any_header, decode_usual
 
 
 class Decoder:
@@ -19,6 +19,7 @@ class Decoder:
 
     def __init__(self, json: JsonCodec, *, max_attachments: int = 10) -> None:
         self._json = json
+        self._scan = scanner_of(json)
         self._max_attachments = max_attachments
         self._packet: Packet | None = None
         self._attachments: list[bytes] = []
@@ -38,10 +39,14 @@ class Decoder:
         if self._packet is not None:
             self.reset()
             raise DecodeError("text while attachments are missing", rule="SIO-BIN-15")
-        packet, self.missing = decode_header(message, self._json, self._max_attachments)
-        if not self.missing:
+        most = self._max_attachments
+        packet, missing = decode_usual(message, self._scan, most) or decode_any_header(
+            message, self._json, most
+        )
+        if not missing:
             return packet
         self._packet = packet
+        self.missing = missing
         return None
 
     def _attachment(self, data: bytes) -> Packet | None:
@@ -55,8 +60,7 @@ class Decoder:
         attachments = self._attachments
         self.reset()
         try:
-            if isinstance(packet.data, (dict, list)):
-                packet.data = _fill_in(packet.data, attachments)
+            _fill_in(packet.data, attachments)
         except RecursionError:
             raise DecodeError("JSON is nested too deeply", rule="SIO-DEC-19") from None
         return packet
@@ -68,20 +72,21 @@ class Decoder:
         self.missing = 0
 
 
-def _fill_in(value: Any, attachments: list[bytes]) -> Any:
-    """Replace placeholders by what they stand for. The order is theirs, not ours (SIO-BIN-11)."""
-    # In place, since nobody else has it.
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, (dict, list)):
-                value[index] = _fill_in(item, attachments)
-        return value
-    if value.get("_placeholder") is not True:
-        for key, item in value.items():
-            if isinstance(item, (dict, list)):
-                value[key] = _fill_in(item, attachments)
-        return value
-    number = value.get("num")
+def _fill_in(value: Any, attachments: list[bytes]) -> None:
+    """Replace the placeholders inside a list or a dict, in place, since nobody else has it."""
+    for key, item in enumerate(value) if isinstance(value, list) else value.items():
+        if isinstance(item, dict):
+            if item.get("_placeholder") is True:
+                value[key] = _stands_for(item, attachments)
+            else:
+                _fill_in(item, attachments)
+        elif isinstance(item, list):
+            _fill_in(item, attachments)
+
+
+def _stands_for(placeholder: dict[str, Any], attachments: list[bytes]) -> bytes:
+    """The attachment of a placeholder. The order is theirs, not ours (SIO-BIN-11)."""
+    number = placeholder.get("num")
     # True is an int to Python, and a negative index is one to a list.
     if type(number) is not int or not 0 <= number < len(attachments):
         raise DecodeError("a placeholder for an attachment that is not there", rule="SIO-BIN-13")

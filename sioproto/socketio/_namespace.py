@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sioproto._errors import LocalProtocolError
-from sioproto.engineio._message import Message, binary_message, text_message
+from sioproto.engineio._message import Message, messages_of
 from sioproto.socketio._acks import (
     Answers,
     BroadcastAnswers,
@@ -234,12 +234,7 @@ class Namespace:
 
     def encode(self, packet: Packet, compress: bool = True) -> list[Message]:
         """Encode a packet into messages that recipients can share."""
-        return [
-            text_message(message, compress)
-            if isinstance(message, str)
-            else binary_message(message, compress)
-            for message in self._parser.encode(packet)
-        ]
+        return messages_of(self._parser.encode(packet), compress)
 
     def next_ack_id(self) -> int:
         """A new id; the first is 0. Shared by all sockets of the namespace (SIO-ACK-06)."""

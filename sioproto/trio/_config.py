@@ -44,9 +44,9 @@ class ConnectionConfig:
     """How WebSocket messages are compressed, if the client offers it; None for not at all
     (EIO-HC-05)."""
     fast_lanes: bool = True
-    """Whether what is usual may take a short way: simple WebSocket frames are read by hand instead
-    of by wsproto, what the kernel takes at once is written without waiting, and handlers are called
-    by the task that reads. Results are equal; switch it off to compare."""
+    """Whether what is usual may take a short way: simple requests and WebSocket frames are read by
+    hand instead of by h11 and wsproto, what the kernel takes at once is written without waiting,
+    and handlers are called by the task that reads. Results are equal; switch it off to compare."""
 
     def __post_init__(self) -> None:
         deflate = isinstance(self.per_message_deflate, DeflateConfig | None)

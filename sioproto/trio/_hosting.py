@@ -10,6 +10,7 @@ import trio
 from sioproto._app._busy import Busy
 from sioproto._app._endpoint import Endpoint
 from sioproto.trio._patience import Patience
+from sioproto.trio._readers import Readers
 
 
 class Hosting:
@@ -27,6 +28,8 @@ class Hosting:
         """Counts what should come to its end before the serving does."""
         self.patience = Patience()
         """Ends waits whose time is up."""
+        self.readers = Readers(self.busy, self.spawn)
+        """Read from connections, all in one task."""
         self._accepting = trio.CancelScope()
         self._tasks: trio.Nursery | None = None
 
@@ -74,6 +77,7 @@ class Hosting:
             async with trio.open_nursery() as tasks:
                 self._tasks = tasks
                 tasks.start_soon(self.patience.run)
+                tasks.start_soon(self.readers.run)
                 runtime = TrioRuntime(tasks, self.busy)
                 for endpoint in self._endpoints:
                     endpoint.application.start(runtime, endpoint.wake, endpoint.flush)

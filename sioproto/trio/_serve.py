@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from sioproto._app._endpoint import Endpoint
 from sioproto.trio._config import ConnectionConfig
 from sioproto.trio._hosting import Hosting
 from sioproto.trio._http import Fallback, HttpConnection
+from sioproto.trio._tls import SecureWire
+from sioproto.trio._wire import Wire
 
 Listener = trio.abc.Listener[Any]
 Address = tuple[str, int]
@@ -53,12 +56,7 @@ async def serve(
     """
     if listeners is None:
         listeners = await trio.open_tcp_listeners(port, host=host)
-    if ssl_context is not None:
-        # Many clients close without saying so in TLS first, as HTTP allows.
-        listeners = [
-            trio.SSLListener(listener, ssl_context, https_compatible=True) for listener in listeners
-        ]
-    serving = _Serving(applications, fallback, config or ConnectionConfig())
+    serving = _Serving(applications, fallback, config or ConnectionConfig(), ssl_context)
     try:
         await serving.run(listeners, task_status)
     finally:
@@ -75,10 +73,12 @@ class _Serving:
         applications: Sequence[Application],
         fallback: Fallback | None,
         config: ConnectionConfig,
+        ssl_context: ssl.SSLContext | None,
     ) -> None:
         self._endpoints = [Endpoint(application) for application in applications]
         self._fallback = fallback
         self._config = config
+        self._ssl_context = ssl_context
         self._hosting = Hosting(self._endpoints, config.shutdown_timeout)
 
     async def run(
@@ -94,10 +94,21 @@ class _Serving:
         )
 
     async def _serve_stream(self, stream: trio.abc.Stream) -> None:
+        wire = self._wire(stream)
         connection = HttpConnection(
-            stream, self._find_endpoint, self._fallback, self._config, self._hosting
+            wire, self._find_endpoint, self._fallback, self._config, self._hosting
         )
         await connection.run()
+
+    def _wire(self, stream: trio.abc.Stream) -> Wire:
+        context, fast = self._ssl_context, self._config.fast_lanes
+        if context is None:
+            return Wire(stream, fast=fast)
+        if fast and isinstance(stream, trio.SocketStream) and os.name == "posix":
+            return SecureWire(stream, context)
+        # Many clients close without saying so in TLS first, as HTTP allows.
+        secure = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+        return Wire(secure, fast=fast)
 
     def _find_endpoint(self, target: str) -> Endpoint | None:
         for endpoint in self._endpoints:

@@ -11,19 +11,26 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import trio
-from wsproto.frame_protocol import Opcode
 
-from sioproto._app._steps import InSteps
 from sioproto._app._websocket import WebSocketToken
 from sioproto.engineio import Request
 from sioproto.trio._deflate import Deflater, Inflater, agree
-from sioproto.trio._frames import FrameReader, Violation, close_frame, frame_bytes, pong_frame
+from sioproto.trio._frames import (
+    BINARY,
+    CLOSE,
+    TEXT,
+    FrameReader,
+    Violation,
+    close_frame,
+    frame_bytes,
+    pong_frame,
+)
 from sioproto.trio._patience import Wait
 from sioproto.trio._wire import Lost, Wire
 
 if TYPE_CHECKING:
     from sioproto._app._backlog import Backlog
-    from sioproto._app._base import TakesTurns
+    from sioproto._app._base import Application, TakesTurns
     from sioproto._app._endpoint import Endpoint, Fact
     from sioproto.trio._config import ConnectionConfig
     from sioproto.trio._hosting import Hosting
@@ -109,14 +116,15 @@ class WebSocket(WebSocketToken):
         self._pong: bytes | None = None
         self._work = trio.Event()  # for the writer
         self._broken = False
-        self._unsent: bytes | None = None  # as long as it is not None, the writer is at work
+        self._writing = False  # the writer is at work
         self._batch_unsent = False
         self._close_frame_made = False
         self._writer: trio.CancelScope | None = None
         self._writer_ended: trio.Event | None = None
-        self._leader: object | None = None  # whoever reads
-        self._relief: trio.Event | None = None
-        self._over = trio.Event()
+        # It may be read by the task that reads from all connections.
+        self._watchable = config.fast_lanes and wire.direct and hosting.readers.usable
+        self._parked: trio.Event | None = None  # as long as it is
+        self._outcome: Violation | tuple[Backlog | None, bool] = (None, True)
 
     def agree(self) -> list[tuple[str, str]]:
         """Agree on what the client offers; returns what the answer says about it."""
@@ -135,8 +143,6 @@ class WebSocket(WebSocketToken):
     async def run(self, opening: bytes, received: bytes) -> None:
         """Live until the WebSocket is closed and the connection can be dropped.
 
-        Handlers are called by the task that reads. When one pauses, another task reads on.
-
         Args:
             opening: bytes of the answer to the handshake.
             received: bytes that came right behind the request.
@@ -145,54 +151,36 @@ class WebSocket(WebSocketToken):
         limit, fast = self.accepted.limit, self._config.fast_lanes
         self._frames = FrameReader(limit, self._config.max_fragments, self._extensions, fast=fast)
         self._left = self._config.max_linger_bytes
+        self.context = trio.lowlevel.current_task().context
         self._opened = True
         if self._closing:
             self._limit_life()
         self._write(opening)
-        await self._lead(received)
-        while not self._over.is_set():
-            # Somebody else reads, since a handler paused that this task has called.
-            self._relief = trio.Event()
-            await self._relief.wait()
-            if not self._over.is_set():
-                await self._lead(b"")
-
-    async def _relieve(self) -> None:
-        with self._hosting.busy:
-            await self._lead(b"")
-            if self._over.is_set():  # the first task may be in a handler for long
-                await self._wire.close()
-
-    async def _lead(self, data: bytes) -> None:
-        """Read until the end, or until this task has paused in a handler."""
-        me = self._leader = object()
         try:
-            await self._read(data, me)
-            if self._leader is me:
-                if self._writer_ended is not None:
-                    await self._writer_ended.wait()
-                if self._broken:
-                    await self._wire.linger(self._config)
+            await self._read(received)
+            if self._writer_ended is not None:
+                await self._writer_ended.wait()
+            if self._broken:
+                await self._wire.linger(self._config)
         except Lost:
             pass
         finally:
-            if self._leader is me:
-                self._finish()
+            self._finish()
 
     def _finish(self) -> None:
         self._retire()
         self._wait.end()
         if self._writer is not None:
             self._writer.cancel()
-        self._over.set()
-        if self._relief is not None:
-            self._relief.set()
 
     def _limit_life(self) -> None:
         if self._opened:
             self._wait.until(trio.current_time() + self._config.close_timeout)
+            self._take_over()
 
     def _end(self) -> None:
+        self._watchable = False
+        self._take_over()
         self._wire.cut()
         if self._writer is not None:
             self._writer.cancel()
@@ -201,57 +189,90 @@ class WebSocket(WebSocketToken):
 
     # Reading
 
-    async def _read(self, data: bytes, me: object) -> None:
-        """Read until the peer has closed, or has broken the rules, or somebody else reads."""
+    async def _read(self, data: bytes) -> None:
+        """Read until the peer has closed, or has broken the rules."""
         try:
+            backlog, complete = self._take(data)
             # Once this side is closing, what is still on its way leads to nothing, and has a limit.
-            while not self._closing or self._left > 0:
-                backlog, complete = self._take(data)
-                if due := self._endpoint.application.take_turns():
-                    await self._call_handlers(due)
-                    if self._leader is not me:
-                        return
-                if self._retired:
-                    return
+            while not self._retired and (not self._closing or self._left > 0):
                 if backlog is not None:
                     await self._pause(backlog)
                 if not complete:
-                    data = b""
                     await trio.lowlevel.checkpoint()
-                    continue
-                data = await self._wire.receive()
-                if not data:
+                    backlog, complete = self._take(b"")
+                elif self._watchable and not self._closing:
+                    backlog, complete = await self._be_read()
+                elif data := await self._wire.receive():
+                    if self._closing:
+                        self._left -= len(data)
+                    backlog, complete = self._take(data)
+                else:
                     break
-                if self._closing:
-                    self._left -= len(data)
         except Violation as violation:
             self._broken = True
             self._retire(violation.error)
             self._begin_closing(violation.code)
             return
-        self._end()
+        if not self._retired:
+            self._end()
 
-    async def _call_handlers(self, due: deque[TakesTurns]) -> None:
-        application = self._endpoint.application
+    async def _be_read(self) -> tuple[Backlog | None, bool]:
+        """Leave reading to the task that reads from all connections, while it goes as usual.
 
-        def pause() -> None:
-            application.start_turns(due)
-            due.clear()
-            self._leader = None
-            if self._relief is not None:
-                self._relief.set()
-                self._relief = None
-            else:
-                self._hosting.spawn(self._relieve)
+        Raises:
+            Violation: see ``_take``.
+        """
+        self._outcome = (None, True)
+        parked = self._parked = trio.Event()
+        self._hosting.readers.add(self._wire.fileno(), self)
+        try:
+            await parked.wait()
+        finally:
+            self._take_over()
+        if isinstance(self._outcome, Violation):
+            raise self._outcome
+        return self._outcome
 
-        while due:
-            await InSteps(application.flusher, due.popleft()._take_turn(), pause)
+    def _take_over(self) -> None:
+        """Have the task of this connection go on reading."""
+        if self._parked is not None:
+            self._hosting.readers.remove(self._wire.fileno())
+            self._parked.set()
+            self._parked = None
 
-    def _take(self, data: bytes) -> tuple[Backlog | None, bool]:
+    @property
+    def application(self) -> Application:
+        """See ``Reader``."""
+        return self._endpoint.application
+
+    def read(self) -> deque[TakesTurns]:
+        """See ``Reader``. Called by the task that reads from all connections."""
+        data = self._wire.read()
+        if data is None:
+            return deque()
+        if not data:  # its own task finds out what that means
+            self._watchable = False
+            self._take_over()
+            return deque()
+        try:
+            backlog, complete = self._outcome = self._take(data, take_turns=True)
+        except Violation as violation:
+            self._outcome = violation
+            self._take_over()
+        else:
+            if backlog is not None or not complete or self._retired:
+                self._take_over()
+        return self._endpoint.application.take_turns()
+
+    def _take(self, data: bytes, *, take_turns: bool = False) -> tuple[Backlog | None, bool]:
         """State what one read brought in one call, and whether that was all.
 
         It is not if there is more than one message may have: compressed, a read may bring a
         thousand times its size.
+
+        Args:
+            data: what was read.
+            take_turns: whether the caller calls the handlers, instead of tasks of their own.
 
         Raises:
             Violation: behind what was well, which is stated.
@@ -265,12 +286,12 @@ class WebSocket(WebSocketToken):
         try:
             for opcode, payload in self._frames.feed(data):
                 left -= len(payload)
-                if opcode is Opcode.TEXT:
+                if opcode is TEXT:
                     facts.append((core.ws_text, (self, payload)))
-                elif opcode is Opcode.BINARY:
+                elif opcode is BINARY:
                     facts.append((core.ws_binary, (self, payload)))
                 elif isinstance(payload, bytes):
-                    if opcode is Opcode.CLOSE:
+                    if opcode is CLOSE:
                         closed = payload
                     else:
                         # Only the latest ping has to be answered, so that nothing piles up.
@@ -279,12 +300,11 @@ class WebSocket(WebSocketToken):
                     break
         finally:
             if facts:
-                fast = self._config.fast_lanes
-                backlog = self._endpoint.call_all(facts, take_turns=fast)
+                backlog = self._endpoint.call_all(facts, take_turns=take_turns)
         if self._pong is not None:
             self._wake_writer()
         if closed is not None:
-            self._retire()
+            self._retire(take_turns=take_turns)
             # The same code comes back (EIO-WS-07).
             self._begin_closing(int.from_bytes(closed, "big") if closed else None)
         return backlog, left >= 0
@@ -292,7 +312,7 @@ class WebSocket(WebSocketToken):
     # Writing
 
     def _wake_writer(self) -> None:
-        if self._unsent is not None:
+        if self._writing:
             self._work.set()
         elif self._opened:  # else ``run`` begins with it
             self._write(b"")
@@ -302,13 +322,12 @@ class WebSocket(WebSocketToken):
         data = begun + self._next_bytes()
         if not data:
             return
-        sent = self._wire.try_send(data)
-        if sent == len(data):
+        if self._wire.try_send(data):
             self._sent()
             if self._close_frame_made:
                 self._work.set()  # the writer has nothing to wait for any more
             return
-        self._unsent = data[sent:]
+        self._writing = True
         self._work.set()
         if self._writer is None:
             self._writer, self._writer_ended = trio.CancelScope(), trio.Event()
@@ -341,7 +360,7 @@ class WebSocket(WebSocketToken):
         """The task that writes what has to wait, until the close frame is out."""
         try:
             with scope:
-                while not self._close_frame_made or self._unsent is not None:
+                while not self._close_frame_made or self._writing:
                     await self._work.wait()
                     self._work = trio.Event()
                     await self._write_waiting(scope)
@@ -353,11 +372,13 @@ class WebSocket(WebSocketToken):
             ended.set()
 
     async def _write_waiting(self, scope: trio.CancelScope) -> None:
-        while self._unsent:
+        while self._writing:
             # One scope whose deadline moves, instead of one for every write.
             scope.deadline = trio.current_time() + self._config.write_timeout
-            await self._wire.send(self._unsent)
+            await self._wire.flush()
             self._sent()
-            self._unsent = self._next_bytes()
+            data = self._next_bytes()
+            self._writing = bool(data)
+            if data:
+                self._wire.try_send(data)
         scope.deadline = inf
-        self._unsent = None

@@ -35,8 +35,10 @@ class Wire:
     def __init__(self, stream: trio.abc.Stream, *, fast: bool = True) -> None:
         self._stream = stream
         self._is_cut = False
+        self._unsent = b""
+        self._flushing = False
         self._receiving: trio.CancelScope | None = None
-        # Not with TLS, and on Windows a socket is no file.
+        # Not with a stream for TLS, and on Windows a socket is no file.
         self._socket: trio.socket.SocketType | None = None
         if fast and isinstance(stream, trio.SocketStream) and os.name == "posix":
             self._socket = stream.socket
@@ -80,6 +82,24 @@ class Wire:
             raise Lost
         return data
 
+    def fileno(self) -> int:
+        """The number of the file that it is to the kernel; only if ``direct``."""
+        assert self._socket is not None
+        return self._socket.fileno()
+
+    def read(self) -> bytes | None:
+        """What there is to read; None if there is nothing; only if ``direct``.
+
+        Nothing at all, ``b""``, once the peer has finished or the connection broke: ``receive``
+        finds out.
+        """
+        try:
+            return os.read(self.fileno(), RECEIVE_SIZE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
     def cut(self) -> None:
         """The connection is of no use any more: so learns whoever waits for it to bring more."""
         self._is_cut = True
@@ -92,28 +112,40 @@ class Wire:
         """Close the connection, whatever the peer does."""
         await trio.aclose_forcefully(self._stream)
 
-    async def send(self, data: bytes) -> None:
-        """Send all of it. A cancelled call may have sent a part: the connection is then of no use.
+    def try_send(self, data: bytes) -> bool:
+        """Send without waiting as much as the kernel takes at once.
+
+        False if something is left, which is kept for ``flush``: then call that, before anything
+        else is sent.
+        """
+        if self._socket is None or self._flushing or self._unsent:
+            self._unsent += data
+            return False
+        try:
+            sent = os.write(self._socket.fileno(), data)
+        except OSError:  # there is no room, or the connection is broken: ``flush`` finds out
+            sent = 0
+        if sent == len(data):
+            return True
+        self._unsent = data[sent:]
+        return False
+
+    async def flush(self) -> None:
+        """Send what is left. A cancelled call may have sent a part: the connection is then of no
+        use.
 
         Raises:
             Lost: the connection broke.
         """
+        self._flushing = True
         try:
-            await self._stream.send_all(data)
+            while self._unsent:
+                data, self._unsent = self._unsent, b""
+                await self._stream.send_all(data)
         except _FAILURES as error:
             raise Lost from error
-
-    def try_send(self, data: bytes) -> int:
-        """Send without waiting as much as the kernel takes at once, and return how much that was.
-
-        None where it cannot be asked, or the connection is broken: ``send`` finds out.
-        """
-        if self._socket is None:
-            return 0
-        try:
-            return os.write(self._socket.fileno(), data)
-        except OSError:
-            return 0
+        finally:
+            self._flushing = False
 
     async def linger(self, config: ConnectionConfig) -> None:
         """Finish sending, and throw away what the peer goes on sending, for a while.
@@ -125,7 +157,8 @@ class Wire:
             Lost: the connection broke.
         """
         with trio.move_on_after(config.linger_timeout):
-            if isinstance(self._stream, trio.abc.HalfCloseableStream):  # not so with TLS
+            # TLS has an end of its own.
+            if not self.secure and isinstance(self._stream, trio.abc.HalfCloseableStream):
                 try:
                     await self._stream.send_eof()
                 except _FAILURES as error:

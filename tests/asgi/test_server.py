@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ import sioproto.trio
 from sioproto import LocalProtocolError
 from sioproto.asgi import AsgiConfig, EngineServer, Server, Session, Socket
 from sioproto.engineio import ServerConfig
+from sioproto.socketio import JsonCodec, OrjsonCodec, StrictJson, TextParser
 from tests.asgi.support import BACKENDS, POLLING, WEBSOCKET, AsgiServer, Conversation, run, serving
 from tests.asgi.test_http import SLOW, Sessions, echo
 
@@ -37,8 +38,9 @@ def only(group: BaseException, kind: type[Exception] = ValueError) -> BaseExcept
 
 
 @BACKENDS
-def test_socket_application(backend: str) -> None:
-    io = Server()
+@pytest.mark.parametrize("codec", [StrictJson, OrjsonCodec])
+def test_socket_application(backend: str, codec: Callable[[], JsonCodec]) -> None:
+    io = Server(parser=TextParser(codec()))
     left: list[str] = []
 
     @io.on("connection")

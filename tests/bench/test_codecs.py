@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from bench.micro import codec, work
-from bench.micro.adapters import MODULES, Operations, kept_json, own, stdlib_json
+from bench.micro.adapters import MODULES, Operations, kept_json, own, own_orjson, stdlib_json
 
 
 @pytest.mark.parametrize("name", work.WORK)
 def test_our_codec_says_what_has_to_be_said(name: str) -> None:
     codec.check(own.operations(name), name)
+    codec.check(own_orjson.operations(name), name)
 
 
 @pytest.mark.parametrize("name", work.WORK)

@@ -161,3 +161,14 @@ def test_what_it_installs_is_there() -> None:
     assert Path(suite).resolve() == ROOT
     assert '"$SUITE[conformance]"' in step["run"]
     assert "conformance = [" in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_the_readme_uses_it_as_it_is() -> None:
+    """Its example finds the action where it says that it puts it, and knows its inputs."""
+    readme = (ROOT / "conformance" / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    _, checkout, use = YAML(typ="safe").load(block)["steps"]
+    assert use["uses"] == f"./{checkout['with']['path']}/{ACTION.parent.relative_to(ROOT)}"
+    inputs = action()["inputs"]
+    assert use["with"].keys() <= inputs.keys()
+    assert {name for name, about in inputs.items() if about.get("required")} <= use["with"].keys()

@@ -9,7 +9,10 @@ import trio
 import trio.testing
 
 from sioproto_conformance._bench import Bench, Finished, Inconclusive
-from sioproto_conformance._model import Check
+from sioproto_conformance._fixture import Settings
+from sioproto_conformance._model import RISKY, Check, Verdict
+from sioproto_conformance._select import select
+from sioproto_conformance.broken._trial import cases_in_memory, judge
 from sioproto_conformance.peers.eio import Closed
 from sioproto_conformance.peers.wire import Gone
 from tests.conformance.support import SITE, make_case
@@ -67,6 +70,16 @@ async def test_still_open_is_a_failure(autojump_clock: trio.testing.MockClock) -
     assert trio.current_time() - began < 2 * TIMEOUT
 
 
+async def test_still_open_may_be_due_to_a_busy_machine(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    bench = _bench()
+    await bench.expect_closed(FakePeer("bad", closes_after=0.1), while_open=FakePeer("control"))
+    assert not bench.findings.timed_out
+    await bench.expect_closed(FakePeer("bad"), while_open=FakePeer("control"))
+    assert bench.findings.timed_out
+
+
 async def test_closed_too_late_is_still_open(autojump_clock: trio.testing.MockClock) -> None:
     assert not (await _expect_closed(FakePeer("bad", closes_after=2.1), FakePeer("control"))).ok
 
@@ -74,6 +87,15 @@ async def test_closed_too_late_is_still_open(autojump_clock: trio.testing.MockCl
 async def test_a_control_that_died_proves_nothing(autojump_clock: trio.testing.MockClock) -> None:
     with pytest.raises(Inconclusive, match="control session died too"):
         await _expect_closed(FakePeer("bad", closes_after=0.1), FakePeer("control", 0.1))
+
+
+async def test_a_session_that_could_not_be_asked_proves_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    bad = FakePeer("bad")
+    bad.closed = Closed("a poll failed", by_silence=True)
+    with pytest.raises(Inconclusive, match="bad could not be asked"):
+        await _expect_closed(bad, FakePeer("control"))
 
 
 async def test_a_busy_server_may_just_have_had_no_time(
@@ -126,3 +148,18 @@ async def test_what_is_drawn_at_random_depends_on_seed_and_case_alone() -> None:
 
     assert draw("eio4.a.b", "1") == draw("eio4.a.b", "1")
     assert len({draw("eio4.a.b", "1"), draw("eio4.a.b", "2"), draw("eio4.a.c", "1")}) == 3
+
+
+def test_no_session_sends_more_than_the_server_says_that_it_takes() -> None:
+    """A small maxPayload is a choice (EIO-HS-07): what exceeds it is no question to that server."""
+    cases = [case for case in cases_in_memory() if RISKY.isdisjoint(case.tags)]
+    chosen = select(cases, ["eio4.message", "sio5.binary", "sio5.event", "eio4.compression"])
+    results = judge(chosen, settings=Settings(max_payload=30_000))
+    bad = [result for result in results if result.verdict not in (Verdict.PASS, Verdict.SKIP)]
+    assert [(result.case.id, result.reason) for result in bad] == []
+    spared = {result.case.base for result in results if "maxPayload is 30000" in result.reason}
+    assert spared == {
+        "eio4.message.binary.echoed",
+        "sio5.binary.echoed",
+        "sio5.event.arguments.echoed",
+    }

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from sioproto_conformance import _cli, _cli_run
+from sioproto_conformance import _cli, _cli_run, _listing
 from sioproto_conformance._bench import Bench
+from sioproto_conformance._data import data_path
 from sioproto_conformance._model import Verdict
 from sioproto_conformance._outcome import exit_code
 from sioproto_conformance._registry import all_cases
@@ -209,6 +211,7 @@ def test_what_changes_from_round_to_round_is_told(
         ("gone.toml", None, 2, "No such file"),
         ("bad.toml", 'name = "x"\n', 2, "either a url or a"),
         ("ftp://host", None, 2, "not a URL like"),
+        ("localhost:3000", None, 2, "'localhost:3000' is not a URL like http://"),
         ("http://127.0.0.1:9/path", None, 2, "more than a server"),
         ("http://127.0.0.1:1", None, 3, "refused"),
         ("a.toml", 'name = "x"\n[launch]\ncommand = ["no-such-command"]\n', 3, "cannot be started"),
@@ -233,6 +236,32 @@ def test_cases_are_listed(invoke: Invoke) -> None:
     ]
     assert invoke("list", "eio4.good", "-limits").output.count("\n") == 1
     assert invoke("list", "nothing").exit_code == 2
+
+
+def test_list_for_machines() -> None:
+    """Each line is what the schema says; an option among terms that look like options."""
+    runner = CliRunner()
+    printed = runner.invoke(_cli.main, ["list", "--json", "sio5.outgoing", "-limits"])
+    lines = [json.loads(line) for line in printed.output.splitlines()]
+    validator = jsonschema.Draft202012Validator(json.loads(_listing.schema_text()))
+    assert [list(validator.iter_errors(line)) for line in lines] == [[]] * len(lines)
+    assert lines[-1] == {
+        "id": "sio5.outgoing.acknowledgement.not-seen",
+        "summary": "An event that asks is seen without what it asks for; an acknowledgement is not"
+        " seen.",
+        "rules": ["SIO-EVT-09", "SIO-ACK-15"],
+        "levels": ["MUST", "MUST"],
+        "needs": ["conformance", "outgoing", "acks"],
+        "tags": [],
+    }
+    assert not validator.is_valid({**lines[0], "levels": ["PERHAPS"]})
+    assert printed.output.count("\n") == len(lines) > 1
+
+
+def test_the_published_schema_of_the_list_is_current() -> None:
+    """Write it anew: ``sio-conformance schema list > conformance/schemas/list.schema.json``."""
+    published = (data_path("schemas") / "list.schema.json").read_text("utf-8")
+    assert published == CliRunner().invoke(_cli.main, ["schema", "list"]).output
 
 
 def test_every_case_can_be_explained() -> None:
@@ -275,3 +304,21 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
     assert exit_code(set(), stale=False, strict=False, allow_inconclusive=True) == 4
     verdicts = {Verdict.XPASS, Verdict.INCONCLUSIVE}
     assert exit_code(verdicts, stale=False, strict=False, allow_inconclusive=False) == 5
+
+
+def test_an_interrupted_run_says_where_the_rest_is(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_interrupted(t: Bench) -> None:
+        t.check(True, "this")
+        raise KeyboardInterrupt
+
+    cases = [CASES[0], make_case("eio4.odd.interrupted", run=is_interrupted, tags=("serial",))]
+    monkeypatch.setattr(_cli_run, "all_cases", lambda: cases)
+    result = invoke("run", "sut.toml", "--plain", "--out", "my.jsonl")
+    assert result.exit_code == 130
+    assert result.output.splitlines()[-1] == (
+        "sio-conformance: interrupted; my.jsonl holds what is known so far: "
+        "sio-conformance report my.jsonl --html PATH"
+    )
+    assert [case.id for case in read_report(Path("my.jsonl"), partial=True).cases] == [CASES[0].id]

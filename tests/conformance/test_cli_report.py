@@ -120,7 +120,9 @@ def test_a_folder_may_hold_a_single_run() -> None:
         ({"a": "fail"}, {"a": "skip"}, "  a: fail → skip", 0),
         ({"a": "pass"}, {}, "! a: pass → –", 1),
         ({"a": "skip"}, {}, "  a: skip → –", 0),
-        ({}, {"a": "pass"}, "  a: – → pass", 0),
+        ({}, {"a": "pass"}, None, 0),
+        ({}, {"a": "skip"}, None, 0),
+        ({}, {"a": "warn"}, "! a: – → warn", 1),
         ({}, {"a": "fail"}, "! a: – → fail", 1),
         ({"a": "xfail"}, {"a": "xpass"}, "! a: xfail → xpass", 1),
         ({"a": "error"}, {"a": "inconclusive"}, "  a: error → inconclusive", 0),
@@ -139,3 +141,15 @@ def test_a_difference_is_shown_and_weighed(
     assert len(lines) == 1 + (line is not None)
     if line is not None:
         assert lines[0].startswith(line.replace(" a:", " eio4.made.a:"))
+
+
+def test_what_a_selection_left_out_is_counted_and_not_listed() -> None:
+    ids = {f"eio4.made.n{number}": Verdict.PASS for number in range(30)}
+    make_report(Path("old"), ids)
+    make_report(Path("new"), {"eio4.made.n1": Verdict.FAIL})
+    result = invoke("diff", "old", "new")
+    assert result.exit_code == 1
+    first, second, last = result.output.splitlines()
+    assert first == "29 cases are not in new: was it a selection?"
+    assert second.startswith("! eio4.made.n1: pass → fail")
+    assert last == "30 changed, 30 for the worse"

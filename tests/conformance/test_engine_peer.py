@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from sioproto_conformance.peers.eio import EnginePeer
-from sioproto_conformance.peers.http1 import Dialer
+from sioproto_conformance.peers.http1 import Dialer, HttpConnection
 from sioproto_conformance.peers.wire import Gone, NoAnswer, Transcript, Unexpected, parse_url
 from tests.conformance.scripted import OPEN, Answer, Request, Script, never, scripted
 
@@ -136,3 +136,25 @@ async def test_pausing_waits_for_the_pending_poll() -> None:
         release.set()
         await peer.pause_polling()
         assert await peer.next() == "4late"
+
+
+async def test_a_poll_that_cannot_be_sent_is_no_end_of_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the machine is too busy to connect, nothing is known of the session."""
+    dial, dialed = Dialer.http, 0
+
+    async def third_time_in_vain(self: Dialer, name: str) -> HttpConnection:
+        nonlocal dialed
+        dialed += 1
+        if dialed == 3:
+            raise NoAnswer("a connection", "nothing came within 0.3 s")
+        return await dial(self, name)
+
+    monkeypatch.setattr(Dialer, "http", third_time_in_vain)
+    async with opened(polls((200, "4a"))) as peer:
+        assert await peer.next() == "4a"
+        with pytest.raises(NoAnswer, match="nothing came"):
+            await peer.next()
+        assert peer.closed is not None
+        assert peer.closed.by_silence

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,16 @@ def test_the_public_names_are_there_and_in_order() -> None:
     assert names == sorted(
         names, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
     )
+
+
+def test_the_example_of_the_docstring_is_in_order(folder: Path) -> None:
+    """Whoever copies it has a case, and a rule, as they are listed."""
+    assert extension.__doc__ is not None
+    _, module, rules = re.split(r"\n(?=    from pathlib|    \[\[rule)", extension.__doc__)
+    for name, text in (("acme.py", module), ("rules.toml", rules)):
+        lines = itertools.takewhile(lambda line: line[:1] in ("", " "), text.splitlines())
+        (folder / name).write_text(textwrap.dedent("\n".join(lines)), "utf-8")
+    assert run(folder, "list", "ACME-1").stdout.splitlines() == [
+        "acme1.greeting.first-event.sent[polling]  ACME-1",
+        "acme1.greeting.first-event.sent[websocket]  ACME-1",
+    ]

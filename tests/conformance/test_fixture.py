@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from sioproto_conformance._cli import main
 from sioproto_conformance._target import Launch, Manifest, running
+from tests.project import ROOT
 
 OPTIONS = ("--max-payload", "100", "--ping-interval", "7", "--transports", "polling", "--recovery")
 
@@ -114,3 +115,25 @@ def test_settings_of_http_reach_both_applications() -> None:
                 )
                 received = connection.recv(4096).lower()
                 assert b"\r\nsec-websocket-extensions: permessage-deflate\r\n" in received
+
+
+# Others copy them: each file is a page.
+APPLICATIONS = (
+    "sioproto_conformance/_orders.py",
+    "sioproto_conformance/_tier2.py",
+    "targets/node/*.cjs",
+    "targets/node-tier1.cjs",
+    "targets/node-v2/*.cjs",
+    "targets/node-v3/*.cjs",
+    "targets/embedding.py",
+    "targets/python-socketio/*.py",
+    "targets/python-socketio-aiohttp/*.py",
+)
+
+
+@pytest.mark.parametrize("pattern", APPLICATIONS)
+def test_applications_of_the_contract_are_below_a_hundred_lines(pattern: str) -> None:
+    found = list((ROOT / "conformance").glob(pattern))
+    assert found
+    for path in found:
+        assert len(path.read_text("utf-8").splitlines()) < 100, path.name

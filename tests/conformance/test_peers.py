@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
 
 from sioproto_conformance.peers import sio
-from sioproto_conformance.peers.eio import Packet, decode_payload, encode_payload
+from sioproto_conformance.peers.eio import EnginePeer, Packet, decode_payload, encode_payload
 from sioproto_conformance.peers.http1 import HttpConnection, Response, request_bytes
 from sioproto_conformance.peers.wire import (
     Address,
@@ -250,3 +251,19 @@ async def test_a_transcript_keeps_the_beginning_of_everything_and_the_size() -> 
     assert [entry.size for entry in transcript.entries] == [5000] * 20
     kept = [len(entry.data) for entry in transcript.entries]
     assert kept == [4096] * 16 + [0] * 4
+
+
+async def test_a_namespace_joined_without_a_session_id_has_an_empty_one() -> None:
+    """SIO-CONN-02: it is for the cases to say so, so they have to find something."""
+
+    class Engine:
+        name = "peer"
+
+        async def send(self, *packets: Packet) -> None: ...
+
+        async def next(self, *, timeout: float | None = None) -> Packet:
+            return "40"
+
+    peer = sio.SocketPeer(cast(EnginePeer, Engine()), expects_auth=False)
+    assert (await peer.connect()).type == sio.CONNECT
+    assert peer.sids == {"/": ""}

@@ -6,13 +6,35 @@ import pytest
 import trio
 import trio.testing
 
-from sioproto_conformance import _tier2
+from sioproto_conformance import _orders, zero_pass
 from sioproto_conformance._fixture import Settings
 from sioproto_conformance._probe import Survey, survey
 from sioproto_conformance._registry import ORDERED
-from sioproto_conformance._target import Manifest, Target
+from sioproto_conformance._target import Manifest, Paths, Target
 from sioproto_conformance.broken._trial import Server
 from tests.conformance.scripted import OPEN, Answer, Request, Script, never, scripted
+
+
+class _Again(trio.abc.Stream):
+    """A stream whose first bytes have been looked at."""
+
+    def __init__(self, stream: trio.abc.Stream, head: bytes) -> None:
+        self._stream = stream
+        self._head = head
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        head, self._head = self._head, b""
+        return head or bytes(await self._stream.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
 
 URLS = ("memory:fast", "memory:slow")
 DIALECTS = {
@@ -110,12 +132,13 @@ async def test_what_the_manifest_declares_and_the_server_does_not_show_is_claime
     assert found.lacking["echo"] == why
 
 
-def _survey_of_ours(**features: bool) -> Survey:
+def _survey_of_ours(paths: Paths | None = None, **features: bool) -> Survey:
     """What is found out about our own server, with what a manifest declares."""
+    manifest = Manifest(name="t", url="x", paths=paths or Paths(), features=features)
 
     async def look() -> Survey:
         server = Server(Settings())
-        target = Target(Manifest(name="t", url="x", features=features), *URLS, find=server.find)
+        target = Target(manifest, *URLS, find=server.find)
         async with server.serving():
             return await survey(target)
 
@@ -124,12 +147,21 @@ def _survey_of_ours(**features: bool) -> Survey:
 
 def test_an_application_that_takes_orders_says_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(_survey_of_ours().lacking) == ["stop"]
-    monkeypatch.setattr(_tier2, "FEATURES", {"acks", "bulk"})
+    monkeypatch.setattr(_orders, "FEATURES", {"acks", "bulk"})
     found = _survey_of_ours(acks=True, without=True)
     assert found.lacking["volatile"] == "/conformance says so"
     assert set(ORDERED) - found.lacking.keys() == {"acks", "bulk"}
     assert "conformance" not in found.lacking
     assert found.claimed == {"without"}
+
+
+def test_a_server_that_knows_no_revision_4_is_asked_in_its_own() -> None:
+    older = Paths(engine="/engine.io-3/", socket="/socket.io-4/")
+    found = _survey_of_ours(older, eio4=False)
+    assert found.lacking["eio4"] == "the manifest says so"
+    assert not {"app", "echo", "eio3", "jsonp", "polling", "sio4", "upgrade"} & found.lacking.keys()
+    # Where revision 3 is refused, nothing is opened: it is not asked in revision 4 after all.
+    assert not _survey_of_ours(eio4=False).shakes_hands
 
 
 def test_an_application_that_says_yes_to_everything_is_not_believed(
@@ -139,10 +171,50 @@ def test_an_application_that_says_yes_to_everything_is_not_believed(
         def __contains__(self, name: object) -> bool:
             return True
 
-    monkeypatch.setattr(_tier2, "FEATURES", Yes())
+    monkeypatch.setattr(_orders, "FEATURES", Yes())
     found = _survey_of_ours()
     assert "says that it has telepathy" in found.lacking["conformance"]
     assert found.claimed == {"conformance"}
+
+
+async def test_questions_are_asked_at_once_as_some_stay_unanswered() -> None:
+    asking = most = 0
+    known = serving("/engine.io/", "/socket.io/")
+
+    async def script(request: Request) -> Answer:
+        nonlocal asking, most
+        if request.path in ("/engine.io/", "/socket.io/"):
+            return await known(request)
+        asking += 1
+        most = max(most, asking)
+        try:
+            return await never()
+        finally:
+            asking -= 1
+
+    found = await _survey(script)
+    assert found.lacking.keys() >= DIALECTS.keys()
+    # Both of Engine.IO 3, scripts, MessagePack, recovery.
+    assert most == 5
+
+
+async def test_a_websocket_of_whoever_ignores_the_revision_is_of_the_newest() -> None:
+    """A WebSocket opens with the same bytes in both revisions: only a pong tells (EIO-HB-21)."""
+
+    async def websockets_only(stream: trio.abc.Stream) -> None:
+        head = bytes(await stream.receive_some(65536))
+        if b"transport=websocket" in head:
+            await zero_pass.opens_and_is_silent(_Again(stream, head))
+
+    async with zero_pass.serving(websockets_only) as url:
+        found = await survey(Target(Manifest(name="t", url=url), url), slack=0.05)
+        assert "websocket" not in found.lacking
+        assert found.lacking["eio3"] == DIALECTS["eio3"]
+        assert found.lacking["sio4"] == DIALECTS["sio4"]
+        # Who says that it is there is believed, and judged.
+        manifest = Manifest(name="t", url=url, features={"eio3": True})
+        found = await survey(Target(manifest, url), slack=0.05)
+        assert "eio3" not in found.lacking
 
 
 async def test_the_slow_endpoint_is_used_beside_the_fast_one() -> None:

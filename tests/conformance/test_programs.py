@@ -242,3 +242,16 @@ def test_programs_ask_for_nothing_that_is_lacking() -> None:
             assert not (isinstance(step, Emit) and step.without)
             assert not (isinstance(step, End) and step.how == "is-closed")
     search.stop()
+
+
+def test_in_a_namespace_that_is_shared_only_rooms_are_asked() -> None:
+    """Others have clients there as well, and some of them do not answer any more."""
+    for lacking, asks_all in (({"dynamic-namespaces"}, False), (set[str](), True)):
+        search = Search(programs(lacking), seed=1, most=60)
+        asked = []
+        while (program := search.next()) is not None:
+            asked += [step for step in program if isinstance(step, Ask) and step.whom != "me"]
+            search.tell(False)
+        search.stop()
+        assert asked
+        assert any(not step.to for step in asked) == asks_all

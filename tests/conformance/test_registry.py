@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from sioproto_conformance._bench import Bench, Site
 from sioproto_conformance._model import SuiteError
 from sioproto_conformance._registry import NEEDS, Registry, across, all_cases
 from sioproto_conformance._rules import all_rules
+from sioproto_conformance.peers.wire import Address
 from tests.conformance.support import RULES
 
 
@@ -115,8 +117,43 @@ def test_what_is_asked_in_another_protocol_too_is_a_case_of_its_own() -> None:
 
     found = {case.id: case.needs for case in registry.cases({})}
     assert found == {
-        "eio4.area.subject": ("polling",),
+        "eio4.area.subject": ("polling", "eio4"),
         "eio3.area.subject": ("polling", "eio3"),
-        "sio5.area.subject[a]": (),
+        "sio5.area.subject[a]": ("eio4",),
         "sio4.area.subject[a]": ("sio4",),
     }
+
+
+async def test_a_rule_of_one_protocol_has_a_stand_in_in_the_other() -> None:
+    registry = Registry()
+
+    @registry.case("sio5.area.subject", covers=["A", "B"], also="sio4", stand_ins={"A": "C"})
+    async def asked(bench: Bench) -> None:
+        """Says what."""
+        bench.check(False, "by default")
+        bench.check(False, "by name", rule="A")
+        bench.check(True, "another", rule="B")
+
+    charged = {}
+    for case in registry.cases({}):
+        bench = Bench(case, Site(Address("127.0.0.1", 1, tls=False), None, None), timeout=1)
+        await case.run(bench)
+        charged[case.id] = (case.covers, [check.rule for check in bench.findings.checks])
+    assert charged == {
+        "sio5.area.subject": (("A", "B"), ["A", "A", "B"]),
+        "sio4.area.subject": (("C", "B"), ["C", "C", "B"]),
+    }
+
+
+@pytest.mark.parametrize("also", [None, "sio4"])
+def test_a_stand_in_is_for_a_rule_that_is_covered_and_for_another_protocol(
+    also: str | None,
+) -> None:
+    async def asked(bench: object) -> None:
+        """Says what."""
+
+    declare = Registry().case(
+        "sio5.area.subject", covers=["A" if also is None else "B"], also=also, stand_ins={"A": "C"}
+    )
+    with pytest.raises(SuiteError, match="stand-ins"):
+        declare(asked)

@@ -308,8 +308,29 @@ def test_only_what_the_protocol_demands_is_tallied(tmp_path: Path) -> None:
         writer.case(result)
         result.checks = [Check("T-MUST", True, "this", "that")]
         writer.case(result)
+        result.checks = [Check("T-MUST", False, "this", "that", ("T-MUST", "T-REF"))]
+        writer.case(result)
         writer.footer(duration=1, exit_code=1, target_exit=None, target_stderr="")
     assert [str(tally) for tally in tallies(read_report(path))] == ["SIO5 MUST 1/1"]
+
+
+def test_all_rules_at_stake_are_told(tmp_path: Path) -> None:
+    """None is said to be broken, and each is named, wherever people look."""
+    path = tmp_path / "r"
+    with Writer(path) as writer:
+        writer.header(HEADER)
+        writer.rules(RULES.values())
+        result = make_result(Verdict.WARN)
+        result.checks = [Check("T-RULING", False, "this", "gone", ("T-RULING", "T-REF"))]
+        writer.case(result)
+        writer.footer(duration=1, exit_code=1, target_exit=None, target_stderr="")
+    report = read_report(path)
+    page = Page(renderings.html(report))
+    assert page.text.count("where the case judges nothing") == 2
+    for text in (renderings.markdown(report), renderings.junit(report)):
+        assert "T-RULING" in text
+        assert "T-REF" in text
+    assert renderings.Matrix((report,)).dialects == ()
 
 
 def test_annotations_are_a_line_each(hostile: Report) -> None:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
 
 from sioproto_conformance._bench import Bench
-from sioproto_conformance._model import Case, Verdict
+from sioproto_conformance._model import RISKY, Case, Verdict
 from sioproto_conformance._probe import Survey
 from sioproto_conformance._registry import all_cases
 from sioproto_conformance._runner import (
-    RISKY,
     Options,
     Punctuality,
     Result,
     Runner,
     answer_timeout,
 )
-from sioproto_conformance.peers.wire import Gone, Impossible, NoAnswer
+from sioproto_conformance._target import LaunchError, Target
+from sioproto_conformance.peers.wire import Gone, Impossible, NoAnswer, parse_url
 from tests.conformance.support import RULES, SITE, make_case, make_survey, passes
 
 Run = Callable[[Bench], Awaitable[None]]
@@ -57,6 +58,11 @@ async def ends_early(t: Bench) -> None:
 
 async def is_left_alone(t: Bench) -> None:
     raise Gone("an answer", "end of stream")
+
+
+async def is_left_alone_with_a_question(t: Bench) -> None:
+    with t.expecting("T-REF"):
+        await is_left_alone(t)
 
 
 async def is_left_alone_in_a_nursery(t: Bench) -> None:
@@ -125,8 +131,9 @@ async def _run(
         (does_nothing, Verdict.ERROR, "no check"),
         (ends_early, Verdict.FAIL, "T-MUST"),
         (swallows_a_check, Verdict.FAIL, "T-MUST"),
-        (is_left_alone, Verdict.FAIL, "T-MUST: expected an answer; end of stream"),
-        (is_left_alone_in_a_nursery, Verdict.FAIL, "end of stream"),
+        (is_left_alone, Verdict.WARN, "judges nothing: expected an answer; end of stream"),
+        (is_left_alone_in_a_nursery, Verdict.WARN, "end of stream"),
+        (is_left_alone_with_a_question, Verdict.WARN, "T-REF: expected an answer; end of stream"),
         (skips, Verdict.SKIP, "not here"),
         (cannot, Verdict.SKIP, "TLS cannot"),
         (gives_up, Verdict.INCONCLUSIVE, "who knows"),
@@ -142,6 +149,30 @@ async def test_a_case_ends_in_a_verdict(
     (result,) = await _run(make_case(run=run))
     assert result.verdict is verdict
     assert reason in result.reason
+
+
+@pytest.mark.parametrize(
+    ("covers", "verdict", "robustness", "reason"),
+    [
+        (("T-MUST",), Verdict.FAIL, False, "T-MUST: expected an answer; end of stream"),
+        (("T-RULING",), Verdict.INFO, False, "T-RULING: expected an answer; end of stream"),
+        (("T-MUST", "T-ROBUST"), Verdict.FAIL, False, "(at stake: T-MUST, T-ROBUST)"),
+        (("T-SHOULD", "T-REF"), Verdict.WARN, False, "(at stake: T-SHOULD, T-REF)"),
+        (("T-MUST", "T-RULING"), Verdict.WARN, False, "(at stake: T-MUST, T-RULING)"),
+        (("T-RULING", "T-MUST"), Verdict.WARN, False, "(at stake: T-RULING, T-MUST)"),
+        (("T-ROBUST",), Verdict.FAIL, True, "T-ROBUST: "),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else None,
+)
+async def test_who_goes_astray_breaks_one_of_several_rules(
+    covers: tuple[str, ...], verdict: Verdict, robustness: bool, reason: str
+) -> None:
+    """It is no worse than all of them say, and no better than the best."""
+    (result,) = await _run(make_case(covers=covers, run=is_left_alone))
+    assert (result.verdict, result.robustness) == (verdict, robustness)
+    assert reason in result.reason
+    (check,) = result.checks
+    assert check.at_stake == (covers if len(covers) > 1 else ())
 
 
 async def test_robustness_is_told_apart() -> None:
@@ -221,7 +252,8 @@ async def test_silence_of_a_server_that_never_spoke_is_its_failure(
 ) -> None:
     monkeypatch.setattr(Punctuality, "worst_since", lambda self, began: 0.0)
     script = Script(finds_silence, finds_silence)
-    (result,) = await _run(make_case(run=script), survey=make_survey(shakes_hands=False))
+    case = make_case(run=script, covers=("T-MUST",))
+    (result,) = await _run(case, survey=make_survey(shakes_hands=False))
     assert (result.verdict, script.count) == (Verdict.FAIL, 1)
 
 
@@ -388,3 +420,124 @@ async def test_a_target_is_spared_what_it_is_to_be_spared(
     (result,) = await Runner(make_survey(), RULES, options, lambda result: None).run([case])
     assert (result.verdict is Verdict.SKIP) == result.withheld == spared
     assert result.reason.startswith("withheld: ") == spared
+
+
+class Mortal:
+    """A target whose process can be ended by a case, and started again."""
+
+    def __init__(self, *, starts: bool = True) -> None:
+        self.code: int | None = None
+        self.launched = 0
+        self.starts = starts
+
+    def exited(self) -> int | None:
+        return self.code
+
+    @contextmanager
+    def launch(self) -> Iterator[Target]:
+        if not self.starts:
+            raise LaunchError("not today")
+        self.launched += 1
+        self.code = None
+        yield cast("Target", self)
+
+    # What is asked of a target that was started.
+    url = "http://127.0.0.1:2"
+    slow_url = None
+    find = staticmethod(parse_url)
+    exit_code = exited
+
+    def complaints(self) -> str:
+        return "node:events\n  throw er;\nRangeError: no mask: how rude\n    at somewhere\n"
+
+    def survey(self) -> Survey:
+        site = dataclasses.replace(SITE, launch=self.launch)
+        return dataclasses.replace(make_survey(), fast=site, slow=site)
+
+    async def run(self, *cases: Case) -> dict[str, Result]:
+        results = await _run(*cases, survey=self.survey(), exited=self.exited)
+        return {result.case.id: result for result in results}
+
+
+async def test_a_target_that_has_ended_is_started_again_and_the_culprits_are_found(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target = Mortal()
+    ports: set[int] = set()
+
+    async def looks(t: Bench) -> None:
+        await trio.sleep(0.1)
+        ports.add(t.site.address.port)
+        t.check(target.code is None, "it is there")
+
+    async def kills(t: Bench) -> None:
+        t.check(True, "this")
+        target.code = 7
+
+    names = [f"eio4.a.n{n}" for n in range(20)]
+    killers = {"eio4.a.n3", "eio4.a.n12"}
+    results = await target.run(
+        *(make_case(name, run=kills if name in killers else looks) for name in names)
+    )
+    assert {id for id, result in results.items() if result.verdict is Verdict.FAIL} == killers
+    assert {result.verdict for result in results.values()} == {Verdict.PASS, Verdict.FAIL}
+    for id in killers:
+        assert results[id].robustness
+        first, *rest = results[id].reason.splitlines()
+        assert first == "the target ended with 7 when this case alone ran: " + (
+            "RangeError: no mask: how rude"
+        )
+        assert rest[0] == "node:events"
+    assert 2 in ports
+    assert target.launched > len(killers)
+
+
+async def test_an_end_that_does_not_come_again_is_not_forgotten(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target = Mortal()
+
+    async def kills_once(t: Bench) -> None:
+        if not target.launched:
+            target.code = 7
+        t.require(target.code is None, "it is there", "gone")
+
+    results = await target.run(make_case("eio4.a.once", run=kills_once), make_case("eio4.a.good"))
+    assert results["eio4.a.once"].verdict is Verdict.FAIL
+    assert results["eio4.a.once"].reason.endswith("the target ended with 7 while this case ran")
+    assert target.launched == 1
+
+
+async def test_a_case_that_ends_the_target_when_it_is_tried_again_has_failed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target, runs = Mortal(), 0
+
+    async def kills_later(t: Bench) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            target.code = 7
+        t.inconclusive("who knows")
+
+    results = await target.run(make_case("eio4.a.later", run=kills_later))
+    assert results["eio4.a.later"].verdict is Verdict.FAIL
+    assert target.launched == 1
+
+
+async def test_a_target_that_does_not_start_again_leaves_the_rest_open(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    target = Mortal(starts=False)
+
+    async def kills(t: Bench) -> None:
+        target.code = 7
+        t.inconclusive("gone")
+
+    results = await target.run(
+        make_case("eio4.a.kills", run=kills),
+        make_case("eio4.a.serial", tags=("serial",)),
+    )
+    assert results["eio4.a.kills"].reason == "gone; the target ended with 7 while this case ran"
+    assert results["eio4.a.serial"].reason == "the target had ended with 7 before"
+    assert {result.verdict for result in results.values()} == {Verdict.INCONCLUSIVE}

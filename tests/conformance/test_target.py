@@ -52,8 +52,11 @@ def test_a_manifest_is_read(tmp_path: Path) -> None:
         ('name = "n"\n[launch]\ncommand = []\n', "command is empty"),
         ('name = "n"\nurl = "http://h:1"\ncolour = 1\n', "colour"),
         ('name = "n"\nurl = "ftp://h:1"\n', "not a URL like"),
-        ('name = "n"\nurl = "http://h:1/path"\n', "more than a server"),
-        ('name = "n"\nurl = "http://h:1"\n[features]\nluck = true\n', "feature 'luck'"),
+        ('name = "n"\nurl = "http://h:1/path"\n', "of the table .paths. in a manifest"),
+        (
+            'name = "n"\nurl = "http://h:1"\n[features]\nluck = true\n',
+            "feature 'luck'.* are echo, websocket",
+        ),
         ('name = "n"\nurl = "http://h:1"\n[stop]\nsignal = "SIGLUCK"\n', "signal 'SIGLUCK'"),
         ('name = "n', "sut.toml"),
     ],
@@ -139,7 +142,7 @@ def _runs(pid: int) -> bool:
     ("code", "message"),
     [
         ("import sys; sys.exit('no luck')", r"ended with 1 at once\nno luck"),
-        ("print('hello')", "printed .*hello.* instead of its URL"),
+        ("print('hello')", r'ended with 0 at once; it has to print {"url": .* printed:\nhello'),
         ('print(\'{"url": "nowhere"}\')', "not a URL like"),
         ("print('{\"port\": 3000}')", "instead of its URL"),
     ],
@@ -148,6 +151,19 @@ def test_a_target_that_does_not_get_ready_is_reported(
     tmp_path: Path, code: str, message: str
 ) -> None:
     with pytest.raises(LaunchError, match=message), running(_python(code), folder=tmp_path):
+        pytest.fail("not ready")
+
+
+def test_a_greeting_before_the_line_that_counts_is_passed_over(tmp_path: Path) -> None:
+    with running(_python("print('Server 1.0'); print(); " + READY), folder=tmp_path) as target:
+        assert target.url == "http://127.0.0.1:1"
+
+
+def test_a_target_that_talks_of_other_things_is_told_what_is_missing(tmp_path: Path) -> None:
+    code = "import time; print('listening on 3000', flush=True); time.sleep(60)"
+    message = r"within 0\.5 s; it has to print .*, and printed:\nlistening on 3000"
+    target = _python(code, ready_timeout=0.5)
+    with pytest.raises(LaunchError, match=message), running(target, folder=tmp_path):
         pytest.fail("not ready")
 
 

@@ -75,6 +75,17 @@ def test_a_failure_is_shown_with_rule_bytes_and_command(
     assert "\x1b" not in out
 
 
+def test_all_rules_at_stake_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    result = make_result(Verdict.WARN)
+    result.checks = [Check("T-MUST", False, "an answer", "gone", ("T-MUST", "T-REF"))]
+    Terminal(plain=True, total=1, rules=RULES).summary([result], repeat_with=["run"])
+    out = capsys.readouterr().out
+    assert "  at stake  T-MUST, MUST, text: " in out
+    assert "  at stake  T-REF, MUST, reference: " in out
+    assert "  expected  an answer" in out
+    assert "rule  " not in out
+
+
 def test_the_table_counts_by_area(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal(plain=True, total=3, rules=RULES)
     results = [

@@ -44,4 +44,4 @@ def test_revisions_share_text() -> None:
 
 def test_repr_shows_what_is_sent() -> None:
     assert repr(Message("4a")) == "Message('4a')"
-    assert repr(Message("4a").frame) == "WsFrame('4a')"
+    assert repr(Message(b"a").text_frame) == "WsFrame('bYQ==')"

@@ -67,14 +67,14 @@ BUGS = [
     Bug(
         "the number of a placeholder is not checked",
         "socket_decoder",
-        "socketio._decoder:_fill_in",
+        "socketio._decoder:_stands_for",
         "if type(number) is not int or not 0 <= number < len(attachments):",
         "if type(number) is not int or number >= len(attachments):",
     ),
     Bug(
         "True is the number of a placeholder",
         "socket_decoder",
-        "socketio._decoder:_fill_in",
+        "socketio._decoder:_stands_for",
         "if type(number) is not int or not 0 <= number < len(attachments):",
         "if not isinstance(number, int) or not 0 <= number < len(attachments):",
     ),
@@ -82,8 +82,8 @@ BUGS = [
         "1 is as good as true in a placeholder",
         "socket_decoder",
         "socketio._decoder:_fill_in",
-        'if value.get("_placeholder") is not True:',
-        'if value.get("_placeholder") != True:',
+        'if item.get("_placeholder") is True:',
+        'if item.get("_placeholder") == True:',
     ),
     Bug(
         "an event name may be true",

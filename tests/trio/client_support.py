@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from sioproto.engineio import ClientConfig as EngineConfig
+from sioproto.socketio import Parser
 from sioproto.trio import Client, Server, Socket, connect
 from tests.trio.support import PATIENCE, MemoryListener, serving
 
@@ -58,9 +59,9 @@ async def network(io: Server) -> AsyncIterator[Network]:
             yield Network(listener)
 
 
-def answering() -> Server:
+def answering(parser: Parser | None = None) -> Server:
     """A server that echoes, adds up, asks, and sends away."""
-    io = Server()
+    io = Server(parser=parser)
 
     @io.on("connection")
     def connection(socket: Socket) -> None:

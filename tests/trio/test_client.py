@@ -18,7 +18,13 @@ from sioproto import (
     ConnectionRefused,
     LocalProtocolError,
 )
-from sioproto.socketio import ClientConfig, ClientDisconnectReason
+from sioproto.socketio import (
+    ClientConfig,
+    ClientDisconnectReason,
+    OrjsonCodec,
+    Parser,
+    TextParser,
+)
 from sioproto.trio import Server, Socket, connect
 from sioproto.trio._address import parse_url
 from tests.trio.client_support import URL, answering, network
@@ -47,6 +53,21 @@ async def test_emit_request_and_iterate(autojump_clock: Clock, transports: tuple
             assert event.args == [large, bytes(70_000)]
             socket.emit("leave")
         assert not socket.active
+
+
+FAST = TextParser(OrjsonCodec())
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(FAST, FAST), (FAST, None), (None, FAST)])
+async def test_orjson_on_either_end(
+    autojump_clock: Clock, ours: Parser | None, theirs: Parser | None
+) -> None:
+    async with network(answering(parser=theirs)) as net, net.connect(parser=ours) as socket:
+        assert await socket.request("add", 1, 2, timeout=5) == 3
+        socket.emit("echo", {"é": [1.5, None, b"bytes"]}, b"more")
+        async for event in socket:
+            assert event.args == [{"é": [1.5, None, b"bytes"]}, b"more"]
+            break
 
 
 @pytest.mark.covers("SIO-EVT-08")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
+import trustme
 
 from sioproto.engineio import ServerConfig
 from sioproto.trio import AppConfig, ConnectionConfig, EngineServer, Server, Session, Socket
@@ -20,17 +24,35 @@ ENGINE = "/engine.io/?EIO=4&transport=websocket"
 SOCKET = "/socket.io/?EIO=4&transport=websocket"
 
 both = pytest.mark.parametrize("fast", [True, False])
+with_tls_too = pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+
+
+@cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For servers and for clients that trust them."""
+    authority = trustme.CA()
+    servers = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(servers)
+    clients = ssl.create_default_context()
+    authority.configure_trust(clients)
+    return servers, clients
 
 
 class Site:
     """A server on a free port, and its clients."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, secure: bool) -> None:
         self.port = port
+        self.secure = secure
         self.streams: list[trio.abc.Stream] = []
 
     async def client(self) -> Client:
-        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        stream: trio.abc.Stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        if self.secure:
+            context = contexts()[1]
+            stream = trio.SSLStream(
+                stream, context, server_hostname="localhost", https_compatible=True
+            )
         self.streams.append(stream)
         return Client(stream)
 
@@ -48,17 +70,20 @@ class Site:
 
 
 @asynccontextmanager
-async def on_tcp(server: Server | EngineServer, fast: bool) -> AsyncIterator[Site]:
+async def on_tcp(
+    server: Server | EngineServer, fast: bool, secure: bool = False
+) -> AsyncIterator[Site]:
     """Serve while the context lasts."""
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
 
             async def run(*, task_status: trio.TaskStatus[Any]) -> None:
                 config = ConnectionConfig(fast_lanes=fast)
-                await server.serve(config=config, task_status=task_status)
+                context = contexts()[0] if secure else None
+                await server.serve(config=config, ssl_context=context, task_status=task_status)
 
             [(_, port)] = await nursery.start(run)
-            site = Site(port)
+            site = Site(port, secure=secure)
             try:
                 yield site
             finally:
@@ -79,8 +104,9 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @both
-async def test_messages_of_any_kind_come_back(fast: bool) -> None:
-    async with on_tcp(EngineServer(echo), fast) as site:
+@with_tls_too
+async def test_messages_of_any_kind_come_back(fast: bool, secure: bool) -> None:
+    async with on_tcp(EngineServer(echo), fast, secure) as site:
         client = await site.connect()
         sizes = (1, 125, 126, 65_535, 65_536, 900_000)
         for size in sizes:
@@ -100,7 +126,8 @@ async def test_messages_of_any_kind_come_back(fast: bool) -> None:
 
 
 @both
-async def test_what_the_kernel_does_not_take_follows_in_order(fast: bool) -> None:
+@with_tls_too
+async def test_what_the_kernel_does_not_take_follows_in_order(fast: bool, secure: bool) -> None:
     """EIO-WS-10: more than the buffers of a connection hold, to a client that reads later."""
     many = [f"{number}:" + "x" * 100_000 for number in range(200)]
 
@@ -112,7 +139,7 @@ async def test_what_the_kernel_does_not_take_follows_in_order(fast: bool) -> Non
             session.send("end")
 
     config = ServerConfig(max_buffer=100_000_000)
-    async with on_tcp(EngineServer(pour, config=config), fast) as site:
+    async with on_tcp(EngineServer(pour, config=config), fast, secure) as site:
         client = await site.connect()
         await client.text("4go")
         await client.send(frame(0x89, b"between"))
@@ -125,8 +152,9 @@ async def test_what_the_kernel_does_not_take_follows_in_order(fast: bool) -> Non
 
 
 @both
-async def test_polls_are_answered_and_connections_kept(fast: bool) -> None:
-    async with on_tcp(EngineServer(echo), fast) as site:
+@with_tls_too
+async def test_polls_are_answered_and_connections_kept(fast: bool, secure: bool) -> None:
+    async with on_tcp(EngineServer(echo), fast, secure) as site:
         polls = await site.client()
         posts = await site.client()
         target = await open_polling(polls)
@@ -145,9 +173,10 @@ async def test_polls_are_answered_and_connections_kept(fast: bool) -> None:
 
 
 @both
-async def test_a_request_behind_a_pending_poll_has_its_turn(fast: bool) -> None:
+@with_tls_too
+async def test_a_request_behind_a_pending_poll_has_its_turn(fast: bool, secure: bool) -> None:
     """EIO-POLL-18: even if its first bytes come before the answer to the poll."""
-    async with on_tcp(EngineServer(echo), fast) as site:
+    async with on_tcp(EngineServer(echo), fast, secure) as site:
         polls = await site.client()
         posts = await site.client()
         target = await open_polling(polls)
@@ -165,10 +194,11 @@ async def test_a_request_behind_a_pending_poll_has_its_turn(fast: bool) -> None:
 
 
 @both
-async def test_a_client_that_hangs_up_on_its_poll_is_noticed(fast: bool) -> None:
+@with_tls_too
+async def test_a_client_that_hangs_up_on_its_poll_is_noticed(fast: bool, secure: bool) -> None:
     """EIO-POLL-07."""
     server = EngineServer(echo)
-    async with on_tcp(server, fast) as site:
+    async with on_tcp(server, fast, secure) as site:
         polls = await site.client()
         target = await open_polling(polls)
         await polls.send(f"GET {target} HTTP/1.1\r\nhost: test\r\n\r\n")
@@ -182,8 +212,9 @@ async def test_a_client_that_hangs_up_on_its_poll_is_noticed(fast: bool) -> None
 
 
 @both
+@with_tls_too
 async def test_events_wait_for_a_handler_that_pauses_and_acknowledgements_do_not(
-    fast: bool,
+    fast: bool, secure: bool
 ) -> None:
     """SIO-EVT-02, and an acknowledgement that is read while the handler waits for it."""
     io = Server()
@@ -202,7 +233,7 @@ async def test_events_wait_for_a_handler_that_pauses_and_acknowledgements_do_not
             handled.append(("plain", value))
             return value
 
-    async with on_tcp(io, fast) as site:
+    async with on_tcp(io, fast, secure) as site:
         client = await site.join()
         for round in range(10):
             handled.clear()
@@ -216,7 +247,8 @@ async def test_events_wait_for_a_handler_that_pauses_and_acknowledgements_do_not
 
 
 @both
-async def test_namespaces_do_not_wait_for_each_other(fast: bool) -> None:
+@with_tls_too
+async def test_namespaces_do_not_wait_for_each_other(fast: bool, secure: bool) -> None:
     io = Server()
     opened = trio.Event()
 
@@ -234,7 +266,7 @@ async def test_namespaces_do_not_wait_for_each_other(fast: bool) -> None:
             opened.set()
             return "opened"
 
-    async with on_tcp(io, fast) as site:
+    async with on_tcp(io, fast, secure) as site:
         client = await site.join()
         await client.text("40/other,")
         assert (await client.frame())[1].startswith(b"40/other,")
@@ -245,7 +277,8 @@ async def test_namespaces_do_not_wait_for_each_other(fast: bool) -> None:
 
 
 @both
-async def test_a_handler_outlives_its_connection_and_sees_the_end(fast: bool) -> None:
+@with_tls_too
+async def test_a_handler_outlives_its_connection_and_sees_the_end(fast: bool, secure: bool) -> None:
     io = Server()
     seen: list[str] = []
     gone, done = trio.Event(), trio.Event()
@@ -262,7 +295,7 @@ async def test_a_handler_outlives_its_connection_and_sees_the_end(fast: bool) ->
             seen.append(reason)
             done.set()
 
-    async with on_tcp(io, fast) as site:
+    async with on_tcp(io, fast, secure) as site:
         client = await site.join()
         await client.text('42["long"]')
         await trio.testing.wait_all_tasks_blocked(0.05)
@@ -274,7 +307,10 @@ async def test_a_handler_outlives_its_connection_and_sees_the_end(fast: bool) ->
 
 
 @both
-async def test_handlers_that_pause_again_and_again_leave_no_tasks_behind(fast: bool) -> None:
+@with_tls_too
+async def test_handlers_that_pause_again_and_again_leave_no_tasks_behind(
+    fast: bool, secure: bool
+) -> None:
     io = Server()
 
     @io.on("connection")
@@ -284,7 +320,7 @@ async def test_handlers_that_pause_again_and_again_leave_no_tasks_behind(fast: b
             await trio.lowlevel.checkpoint()
             return value
 
-    async with on_tcp(io, fast) as site:
+    async with on_tcp(io, fast, secure) as site:
         client = await site.join()
         await client.text('420["pause",0]')
         await client.frame()
@@ -297,7 +333,10 @@ async def test_handlers_that_pause_again_and_again_leave_no_tasks_behind(fast: b
 
 
 @both
-async def test_handlers_of_one_socket_never_overlap_whoever_calls_them(fast: bool) -> None:
+@with_tls_too
+async def test_handlers_of_one_socket_never_overlap_whoever_calls_them(
+    fast: bool, secure: bool
+) -> None:
     """SIO-EVT-02: also where the turn of one namespace came while that of another paused."""
     io = Server()
     first, second = trio.Event(), trio.Event()
@@ -323,7 +362,7 @@ async def test_handlers_of_one_socket_never_overlap_whoever_calls_them(fast: boo
             order.append("next")
             return "next"
 
-    async with on_tcp(io, fast) as site:
+    async with on_tcp(io, fast, secure) as site:
         client = await site.join()
         await client.text("40/other,")
         await client.frame()
@@ -339,7 +378,8 @@ async def test_handlers_of_one_socket_never_overlap_whoever_calls_them(fast: boo
 
 
 @both
-async def test_a_lost_connection_is_noticed_while_nobody_reads(fast: bool) -> None:
+@with_tls_too
+async def test_a_lost_connection_is_noticed_while_nobody_reads(fast: bool, secure: bool) -> None:
     """EIO-WS-10: by whoever writes, though the client's input waits for a handler."""
     gate = trio.Event()
 
@@ -350,7 +390,7 @@ async def test_a_lost_connection_is_noticed_while_nobody_reads(fast: bool) -> No
     config = ServerConfig(max_buffer=100_000_000)
     app = AppConfig(pause_input=1_000)
     server = EngineServer(hold_up, config=config, app=app)
-    async with on_tcp(server, fast) as site:
+    async with on_tcp(server, fast, secure) as site:
         client = await site.connect()
         for _ in range(5):
             await client.text("4" + "y" * 1_000)
@@ -358,3 +398,125 @@ async def test_a_lost_connection_is_noticed_while_nobody_reads(fast: bool) -> No
         await client.stream.aclose()
         await until(lambda: not server.statistics().sessions)
         gate.set()
+
+
+# One task that reads for all
+
+
+@both
+@with_tls_too
+async def test_a_handler_that_pauses_holds_up_nobody_else(fast: bool, secure: bool) -> None:
+    """SIO-EVT-02: another task reads on, and those in the same batch are not lost."""
+    io = Server()
+    gate = trio.Event()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("wait")
+        async def wait(value: int) -> int:
+            await gate.wait()
+            return value
+
+        @socket.on("echo")
+        async def echo(value: int) -> int:
+            return value
+
+    async with on_tcp(io, fast, secure) as site:
+        clients = [await site.join() for _ in range(12)]
+        for number, client in enumerate(clients):
+            name = "wait" if number % 2 else "echo"
+            await client.text(f'421["{name}",{number}]')
+        for number, client in enumerate(clients):
+            if number % 2:
+                await client.text(f'422["echo",{number}]')
+            else:
+                assert (await client.frame())[1] == b"431[%d]" % number
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        gate.set()
+        for number, client in enumerate(clients):
+            if number % 2:
+                assert (await client.frame())[1] == b"431[%d]" % number
+                assert (await client.frame())[1] == b"432[%d]" % number
+
+
+@both
+@with_tls_too
+async def test_each_connection_has_a_context_of_its_own(fast: bool, secure: bool) -> None:
+    """What a handler sets there is seen by no other client, whatever task calls the handlers."""
+    io = Server()
+    variable: ContextVar[int] = ContextVar("variable", default=0)
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("set")
+        async def set_(value: int) -> int:
+            variable.set(value)
+            await trio.lowlevel.checkpoint()
+            assert variable.get() == value
+            variable.set(value)
+            return variable.get()
+
+        @socket.on("get")
+        async def get() -> int:
+            return variable.get()
+
+    async with on_tcp(io, fast, secure) as site:
+        one, other = await site.join(), await site.join()
+        await one.text('421["set",1]')
+        assert (await one.frame())[1] == b"431[1]"
+        await other.text('421["get"]')
+        assert (await other.frame())[1] == b"431[0]"
+
+
+@both
+@with_tls_too
+async def test_what_a_handler_raises_ends_the_serving_at_whatever_time(
+    fast: bool, secure: bool
+) -> None:
+    for pauses in (False, True):
+        io = Server()
+
+        @io.on("connection")
+        def connection(socket: Socket, pauses: bool = pauses) -> None:
+            @socket.on("fail")
+            async def fail() -> None:
+                if pauses:
+                    await trio.lowlevel.checkpoint()
+                raise RuntimeError("on purpose")
+
+        with pytest.RaisesGroup(
+            pytest.RaisesExc(RuntimeError, match="on purpose"), flatten_subgroups=True
+        ):
+            async with on_tcp(io, fast, secure) as site:
+                client = await site.join()
+                await client.text('42["fail"]')
+                await trio.sleep_forever()
+
+
+@both
+@with_tls_too
+async def test_an_illegal_frame_behind_events_costs_its_sender_alone(
+    fast: bool, secure: bool
+) -> None:
+    """EIO-WS-08: the events in front of it are handled first."""
+    handled: list[int] = []
+    io = Server()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("count")
+        async def count(value: int) -> int:
+            handled.append(value)
+            return value
+
+    async with on_tcp(io, fast, secure) as site:
+        one, other = await site.join(), await site.join()
+        await one.send(frame(0x81, b'421["count",1]') + frame(0x83, b"no such opcode"))
+        seen = [await one.frame()]
+        while seen[-1][0] != 0x88:
+            seen.append(await one.frame())
+        assert seen[-1] == (0x88, b"\x03\xea")
+        assert handled == [1]
+        await other.text('421["count",2]')
+        assert (await other.frame())[1] == b"431[2]"
+        await until(lambda: io.statistics().connections == 1)

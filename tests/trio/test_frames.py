@@ -66,6 +66,12 @@ garbage = st.lists(
         st.binary(max_size=10),
         st.builds(frame, st.integers(0, 255), st.binary(max_size=60), masked=st.booleans()),
         st.builds(frame, st.sampled_from([0x00, 0x01, 0x80, 0x81, 0x88]), st.binary(max_size=60)),
+        st.builds(frame, st.sampled_from([0x81, 0x88]), st.just(b"")),
+        st.builds(
+            frame,
+            st.just(0x88),
+            st.sampled_from([b"\x03\xe8", b"\x03\xe9", b"\x03\xed", b"\x03\xe8bye"]),
+        ),
     ),
     max_size=4,
 ).map(b"".join)

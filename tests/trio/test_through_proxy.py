@@ -127,7 +127,7 @@ async def test_a_replay_of_too_much_or_too_little_is_found(
 
     monkeypatch.setattr(RecoveringAdapter, "_since", shifted)
     with pytest.raises(AssertionError, match="was meant"):
-        await run(0, weather=AWFUL)
+        await run(5, weather=AWFUL)
 
 
 async def test_a_server_that_never_recovers_is_found(

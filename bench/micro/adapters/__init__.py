@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-MODULES = ("own", "python_socketio", "stdlib_json", "kept_json", "orjson_alone", "msgspec_alone")
+MODULES = (
+    "own",
+    "own_orjson",
+    "python_socketio",
+    "stdlib_json",
+    "kept_json",
+    "orjson_alone",
+    "msgspec_alone",
+)
 """The modules beside this one."""
 
 

@@ -53,10 +53,15 @@ class Broken:
     wide: str | None = None
     """Why more than ten other cases may notice it as well."""
 
+    @property
+    def original(self) -> Any:
+        """What is there now, and would be replaced."""
+        return _original(self.owner, self.attribute)
+
     @contextmanager
     def broken(self) -> Iterator[None]:
         """The time in which the library is broken in this process."""
-        original = _original(self.owner, self.attribute)
+        original = self.original
         # Nothing less takes frozen objects as well.
         put = type.__setattr__ if isinstance(self.owner, type) else object.__setattr__
         put(self.owner, self.attribute, self.replacement)

@@ -10,7 +10,9 @@ from sioproto._app import _server as app_server
 from sioproto._app import _task
 from sioproto._app._server import SocketApplication
 from sioproto._app._socket import Socket as AppSocket
+from sioproto.engineio import EngineServer
 from sioproto.socketio import _connection
+from sioproto.socketio._acks import Reply
 from sioproto.socketio._connection import Connection
 from sioproto.socketio._namespace import Namespace
 from sioproto.socketio._packet import Packet, PacketType
@@ -77,6 +79,23 @@ async def middleware_of_others_run(
         return bool(await original(app, namespace, socket))
     finally:
         namespace.middlewares = own
+
+
+@broken(
+    _task,
+    "_refuse_late",
+    rule="SIO-MW-06",
+    case="sio5.middleware.hangs.refused",
+)
+async def left_waiting_for_middleware(original: Original, app: Any, socket: Any) -> None:
+    """A client whose middleware takes too long gets no answer."""
+
+
+@broken(_task, "_reject", rule="SIO-MW-07", case="sio5.middleware.raises.refused")
+def internals_told(original: Original, app: Any, socket: Any, message: str, data: Any) -> None:
+    """A client whose middleware raises reads what its application knows."""
+    knows = f"{message}: {socket.handshake.auth}" if message == "internal error" else message
+    original(app, socket, knows, data)
 
 
 def _any_match(pattern: Any) -> Any:
@@ -226,6 +245,28 @@ async def listened_events_not_shown(original: Original, socket: Any, event: Any)
         await original(socket, event)
 
 
+@broken(
+    AppSocket,
+    "deliver",
+    rule="SIO-EVT-09",
+    case="sio5.outgoing.broadcast.seen-by-each",
+)
+def broadcasts_not_seen_to_go_out(
+    original: Original, self: Any, messages: Any, packet: Packet
+) -> None:
+    """What listens to outgoing events does not see broadcasts."""
+    Socket.deliver(self, messages, packet)
+
+
+@broken(Reply, "__call__", rule="SIO-ACK-04", case="sio5.asking.acknowledged-twice.sent-once")
+def acknowledged_as_often_as_told(original: Original, self: Any, *args: Any) -> bool:
+    """An application that acknowledges an event twice has it acknowledged twice."""
+    send = self._send
+    original(self, *args)
+    self._send = send
+    return True
+
+
 @broken(_task, "_pass_on", rule="SIO-EVT-11", case="sio5.event-middleware.changes.seen")
 async def changes_lost(original: Original, socket: Any, event: Any) -> None:
     """What the middleware of a socket changes, the listeners do not see."""
@@ -301,6 +342,33 @@ def disconnected_without_a_word(original: Original, self: Any, socket: Any) -> N
 def closed_without_a_word(original: Original, self: Any, now: float) -> None:
     """A client that the server disconnects altogether gets no DISCONNECT before the end."""
     self.fail(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, None, now)
+
+
+@broken(
+    Connection,
+    "_end",
+    rule="SIO-DISC-06",
+    case="sio5.lifecycle.connection-lost.all-namespaces[websocket]",
+)
+def only_the_last_told_the_reason(
+    original: Original, self: Any, socket: Any, reason: Any, error: Any
+) -> None:
+    """All sockets of a connection that ends but the last are told of another reason."""
+    last = len(self._joined) == 1
+    original(self, socket, reason if last else DisconnectReason.TRANSPORT_ERROR, error)
+
+
+@broken(
+    EngineServer,
+    "close",
+    rule="EIO-CL-04",
+    case="sio5.lifecycle.server-hangs-up.not-a-word",
+)
+def buffered_events_discarded(
+    original: Original, self: Any, sid: str, *, now: float, discard: bool = False
+) -> None:
+    """What is buffered when an application closes a session is lost."""
+    original(self, sid, now=now, discard=True)
 
 
 @broken(

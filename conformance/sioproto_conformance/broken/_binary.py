@@ -141,11 +141,12 @@ def empty_attachment_refused(original: Original, self: Any, message: Any) -> Any
     rule="SIO-BIN-08",
     case="sio5.binary.placeholder-almost.untouched[one]",
 )
-def almost_a_placeholder_filled_in(original: Original, value: Any, attachments: Any) -> Any:
+def almost_a_placeholder_filled_in(original: Original, value: Any, attachments: Any) -> None:
     """Whatever a language takes for true makes a placeholder."""
-    if isinstance(value, dict) and value.get("_placeholder"):
-        value = value | {"_placeholder": True}
-    return original(value, attachments)
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict) and item.get("_placeholder"):
+            item["_placeholder"] = True
+    original(value, attachments)
 
 
 @broken(
@@ -184,23 +185,22 @@ def any_number_of_attachments(original: Original, digits: str, limit: int) -> An
 
 @broken(
     _decoder,
-    "_fill_in",
+    "_stands_for",
     rule="SIO-BIN-11",
     case="sio5.binary.attachment.used-freely[repeated,websocket]",
 )
 def attachment_used_once_only(original: Original, value: Any, attachments: Any) -> Any:
     """An attachment that is used twice closes the connection."""
     filled = original(value, attachments)
-    if isinstance(value, dict) and value.get("_placeholder") is True:
-        if filled is None:
-            raise DecodeError("an attachment used twice", rule="SIO-BIN-11")
-        attachments[value["num"]] = None
+    if filled is None:
+        raise DecodeError("an attachment used twice", rule="SIO-BIN-11")
+    attachments[value["num"]] = None
     return filled
 
 
 @broken(
     _decoder,
-    "_fill_in",
+    "_stands_for",
     rule="SIO-BIN-13",
     case="sio5.binary.placeholder-number.closes[past-end,websocket]",
 )

@@ -128,8 +128,8 @@ def number_as_name_refused(original: Original, packet: Packet) -> None:
 
 break_by(
     _packet,
-    "RESERVED_EVENTS",
-    (),
+    "_RESERVED",
+    frozenset(),
     name="reserved-names-delivered",
     what="A client may emit what only the server may say.",
     rule="SIO-VAL-06",

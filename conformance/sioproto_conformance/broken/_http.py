@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from sioproto.engineio import Request, _answers, _payload
+from sioproto.engineio import Request, _answers, _dialect
 from sioproto.engineio._answers import Answers
 from sioproto.engineio._server import EngineServer
 from sioproto.trio._http import HttpConnection
@@ -29,16 +29,15 @@ async def malformed_request_left_hanging(
 
 
 @broken(
-    _payload,
-    "decode_packet",
+    _dialect,
+    "decode_payload",
     rule="EIO-ROB-01",
     case="eio4.message.invalid-utf8.decided",
 )
-def crash_when_a_body_is_not_utf8(original: Original, text: str) -> Any:
+def crash_when_a_body_is_not_utf8(original: Original, body: bytes) -> Any:
     """The process ends if a POST is not UTF-8."""
-    if "\ufffd" in text:
-        raise UnicodeError("not UTF-8")
-    return original(text)
+    body.decode()
+    return original(body)
 
 
 @broken(

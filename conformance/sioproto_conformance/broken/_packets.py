@@ -13,29 +13,32 @@ from sioproto_conformance.broken import Original, broken
 
 
 @broken(
-    _packet,
-    "_decode_text",
+    Session,
+    "_receive",
     rule="EIO-PKT-01",
     case="eio4.message.two-sessions.kept-apart",
     wide="Most cases send a text and look at what comes back.",
 )
-def type_counts_as_data(original: Original, text: str) -> Packet:
+def type_counts_as_data(
+    original: Original, self: Any, kind: PacketType, data: str | bytes, now: float
+) -> None:
     """The type of a message is handed on with its data."""
-    packet: Packet = original(text)
-    if packet.type is PacketType.MESSAGE:
-        packet.data = text
-    return packet
+    if kind is PacketType.MESSAGE and isinstance(data, str):
+        data = "4" + data
+    original(self, kind, data, now)
 
 
 @broken(
-    _packet,
-    "_decode_text",
+    Session,
+    "_receive",
     rule="EIO-PKT-02",
     case="eio4.message.empty-text.echoed[polling]",
 )
-def empty_message_ignored(original: Original, text: str) -> Packet:
+def empty_message_ignored(
+    original: Original, self: Any, kind: PacketType, data: str | bytes, now: float
+) -> None:
     """A message without data is passed over."""
-    return Packet(PacketType.NOOP) if text == "4" else original(text)
+    original(self, PacketType.NOOP if data == "" else kind, data, now)
 
 
 @broken(

@@ -7,7 +7,7 @@ the break.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -94,27 +94,36 @@ def judge(
     settings: Settings | None = None,
     *,
     seed: int = 0,
+    after: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
     """Run cases against our server, and return what they found out, in their order.
 
-    ``settings`` replace those that a broken server asks for itself.
+    ``settings`` replace those that a broken server asks for itself; ``after`` is called when a case
+    has ended, with what it found out.
     """
     with ExitStack() as stack:
         if broken is not None:
             settings = settings or replace(Settings(), **broken.settings)
             stack.enter_context(broken.broken())
-        stack.enter_context(_scheduling(seed))
+        chance = stack.enter_context(_scheduling())
         # There are no addresses in memory, and applications are told where a client is.
         stack.enter_context(patch.object(_wire, "_peer_address", lambda stream: "127.0.0.1"))
         return trio.run(
             _judge,
             cases,
             settings or Settings(),
+            lambda case: chance.seed(f"{seed} {case.id}"),
+            after,
             clock=trio.testing.MockClock(autojump_threshold=0),
         )
 
 
-async def _judge(cases: Sequence[Case], settings: Settings) -> list[Result]:
+async def _judge(
+    cases: Sequence[Case],
+    settings: Settings,
+    before: Callable[[Case], None],
+    after: Callable[[Result], None],
+) -> list[Result]:
     server = Server(settings)
     fast, slow = _URLS
     target = Target(Manifest(name="in process", url=fast), fast, slow, built_in=True)
@@ -130,29 +139,33 @@ async def _judge(cases: Sequence[Case], settings: Settings) -> list[Result]:
     )
     results: list[Result] = []
     for case in cases:
+        before(case)
         with trio.fail_after(_PATIENCE):
             async with server.serving():
                 results.append(await runner.run_case(case))
+        after(results[-1])
     return results
 
 
 def is_caught(result: Result, rule: str) -> bool:
     """Tell whether a case has noticed that this rule is broken, and not only that something is."""
-    noticed = any(check.rule == rule and not check.ok for check in result.checks)
+    noticed = any(check.rules == (rule,) and not check.ok for check in result.checks)
     return noticed and result.verdict in CAUGHT
 
 
 @contextmanager
-def _scheduling(seed: int) -> Iterator[None]:
-    """Let trio choose by the seed which of several tasks runs first, instead of by chance.
+def _scheduling() -> Iterator[random.Random]:
+    """Let trio choose which of several tasks runs first by this, which the caller seeds for each
+    case: it goes the same way whatever ran before it.
 
     There is no public way to ask for that; Hypothesis and pytest-trio go this one too.
     """
     names = vars(trio._core._run)
-    wanted = {"_ALLOW_DETERMINISTIC_SCHEDULING": True, "_r": random.Random(seed)}
+    chance = random.Random(0)
+    wanted = {"_ALLOW_DETERMINISTIC_SCHEDULING": True, "_r": chance}
     before = {name: names[name] for name in wanted}
     names.update(wanted)
     try:
-        yield
+        yield chance
     finally:
         names.update(before)

@@ -57,11 +57,9 @@ async def crash_when_a_refusal_finds_nobody(original: Original, self: Any, *args
     rule="EIO-SEC-02",
     case="eio4.robustness.illegal-frame-behind-request.harms-nobody[new-session,no-frame]",
 )
-async def crash_when_an_illegal_frame_is_early(
-    original: Original, self: Any, data: bytes, me: object
-) -> None:
+async def crash_when_an_illegal_frame_is_early(original: Original, self: Any, data: bytes) -> None:
     """The process ends if a frame right behind the request for a WebSocket is illegal."""
-    await original(self, data, me)
+    await original(self, data)
     if self._broken and data:
         raise RuntimeError("no frame")
 

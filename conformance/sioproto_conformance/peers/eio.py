@@ -24,7 +24,14 @@ from sioproto_conformance.peers.framing import (
     encode_payload,
 )
 from sioproto_conformance.peers.http1 import Dialer, Headers, Response
-from sioproto_conformance.peers.wire import Gone, PeerError, Unexpected, within
+from sioproto_conformance.peers.wire import (
+    Gone,
+    Impossible,
+    NoAnswer,
+    PeerError,
+    Unexpected,
+    within,
+)
 from sioproto_conformance.peers.ws import WsConnection, open_websocket
 
 __all__ = [
@@ -60,6 +67,8 @@ class Closed:
     how: str
     code: int | None = None
     """The code of the close frame, 1005 if it had none, ``None`` if there was no frame."""
+    by_silence: bool = False
+    """Whether it was the peer that gave up, as it could not even ask in time."""
 
     def __str__(self) -> str:
         return f"closed: {self.how}"
@@ -103,6 +112,8 @@ class EnginePeer:
         """Whether the heartbeat is kept up: pings answered, or sent where the client has to."""
         self.has_echo = False
         """Whether messages come back, which is then how the session is shown to be alive."""
+        self.keeps_to_limit = False
+        """Whether ``send`` refuses what is more than the server takes at once."""
         self.closed: Closed | None = None
         self.seen: list[Seen] = []
         """Every packet, heartbeats and noops included."""
@@ -192,7 +203,11 @@ class EnginePeer:
             await self.wait_until(lambda: bool(self._inbox) or self.closed is not None)
         if self._inbox:
             return self._inbox.popleft()
-        raise Gone("a packet", f"the session was {self.closed}")
+        raise self._ended_before("a packet")
+
+    def _ended_before(self, expected: str) -> PeerError:
+        by_silence = self.closed is not None and self.closed.by_silence
+        return (NoAnswer if by_silence else Gone)(expected, f"the session was {self.closed}")
 
     async def next_ping(self, *, timeout: float) -> float:
         """Wait for a ping that is still to come and return when it came, on trio's clock."""
@@ -205,7 +220,7 @@ class EnginePeer:
             await self.wait_until(lambda: ping() is not None or self.closed is not None)
         at = ping()
         if at is None:
-            raise Gone("a ping packet", f"the session was {self.closed}")
+            raise self._ended_before("a ping packet")
         return at
 
     async def next_pong(self, ping: str | None = None, *, timeout: float) -> Packet:
@@ -225,7 +240,7 @@ class EnginePeer:
             await self.wait_until(lambda: pong() is not None or self.closed is not None)
         packet = pong()
         if packet is None:
-            raise Gone("a pong packet", f"the session was {self.closed}")
+            raise self._ended_before("a pong packet")
         return packet
 
     async def sentinel(self) -> list[Packet]:
@@ -291,19 +306,31 @@ class EnginePeer:
         """Send packets: one frame each, or one POST request, whose response is returned.
 
         The response is also ``None`` if the server hangs up instead. Raises ``NoAnswer`` if it
-        leaves the request unanswered.
+        leaves the request unanswered, ``Impossible`` if this is more than it may be sent.
         """
         if self.ws is not None:
             for packet in packets:
                 if isinstance(packet, str):
+                    self._keep_to_limit(packet.encode("utf-8", "surrogatepass"))
                     await self.ws.send_text(packet)
                 else:
-                    await self.ws.send_binary(self.framing.to_frame(packet))
+                    frame = self.framing.to_frame(packet)
+                    self._keep_to_limit(frame)
+                    await self.ws.send_binary(frame)
             return None
+        body = self.encode(*packets)
+        self._keep_to_limit(body)
         try:
-            return await self.post(self.encode(*packets))
+            return await self.post(body)
         except Gone:
             return None
+
+    def _keep_to_limit(self, data: bytes) -> None:
+        if self.keeps_to_limit and len(data) > self.max_payload:
+            raise Impossible(
+                f"{len(data)} bytes are more than the server takes at once (maxPayload is "
+                f"{self.max_payload})"
+            )
 
     def encode(self, *packets: Packet) -> bytes:
         """Return the body of a POST of this session with these packets."""
@@ -452,7 +479,8 @@ class EnginePeer:
                     else:
                         self._end(Closed(f"a poll was answered with {response}"))
         except PeerError as error:
-            self._end(Closed(f"a poll failed: {error.actual}"))
+            silence = isinstance(error, NoAnswer)
+            self._end(Closed(f"a poll failed: {error.actual}", by_silence=silence))
         finally:
             self._polling = False
             self._wake()

@@ -28,8 +28,10 @@ class RecoveringPeer(SocketPeer):
     def ticket(self, nsp: str = "/", *, offset: str | None = None) -> dict[str, str]:
         """Return the credentials to return with, having seen everything up to the offset.
 
-        Raises ``Unexpected`` if no event has had one.
+        Raises ``Unexpected`` if no event has had one, or the namespace has no private id.
         """
+        if nsp not in self.pids:
+            raise Unexpected(f"a private id in {nsp}", "none came with the answer to CONNECT")
         if offset is None and not self.offsets:
             raise Unexpected("an offset behind the arguments of an event", "none has had one")
         return {"pid": self.pids[nsp], "offset": offset or self.offsets[-1]}

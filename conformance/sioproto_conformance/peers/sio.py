@@ -109,7 +109,7 @@ class SocketPeer:
         self.implicit = implicit
         """Whether the main namespace is joined without asking, as in revision 4."""
         self.sids: dict[str, str] = {}
-        """The session id in each namespace that was joined."""
+        """The session id in each namespace that was joined, empty if the answer had none."""
         self.auth: dict[str, Any] = {}
         """What the application's ``auth`` event said in each namespace."""
         self._expects_auth = expects_auth
@@ -200,6 +200,8 @@ class SocketPeer:
             self.sids[nsp] = str(answer.data.get("sid", ""))
         elif answer.type == CONNECT and self.implicit:
             self.sids[nsp] = self.engine.sid if nsp == "/" else f"{nsp}#{self.engine.sid}"
+        elif answer.type == CONNECT:
+            self.sids[nsp] = ""
         if auth is not None:
             self.auth[nsp] = auth.data[1] if len(auth.data) > 1 else None
         return answer

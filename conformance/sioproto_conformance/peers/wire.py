@@ -148,7 +148,10 @@ def parse_url(url: str) -> Address:
     if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
         raise ValueError(f"{url!r} is not a URL like http://host:port")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} names more than a server: the paths are those of the contract")
+        raise ValueError(
+            f"{url!r} names more than a server: the paths are those of "
+            "the contract, or of the table [paths] in a manifest"
+        )
     tls = parts.scheme in ("https", "wss")
     return Address(parts.hostname, parts.port or (443 if tls else 80), tls)
 

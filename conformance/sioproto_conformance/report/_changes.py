@@ -20,13 +20,23 @@ class Change:
     reason: str
     """Of the new verdict."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the case is not in the new run."""
+        return self.new == ABSENT
+
 
 def changes(old: Report, new: Report) -> list[Change]:
-    """Return the cases whose verdict changed, in the order of areas."""
+    """Return the cases whose verdict changed, in the order of areas.
+
+    A new case of which there is nothing to say, as it passes or is skipped, is no change.
+    """
     found = []
     for row in Matrix((old, new)).rows:
         before, after = row.cells
         if before is not None and after is not None and before.text == after.text:
+            continue
+        if before is None and after is not None and _rank(after) <= WORSE.index(Verdict.SKIP):
             continue
         found.append(
             Change(

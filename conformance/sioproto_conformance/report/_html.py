@@ -85,6 +85,7 @@ def _environment() -> jinja2.Environment:
         "fragment": fragment,
         "shell": shlex.join,
         "visible": visible,
+        "first_line": lambda text: text.partition("\n")[0],
         "visible_lines": lambda text: "\n".join(visible(line) for line in text.split("\n")),
     }
     return environment

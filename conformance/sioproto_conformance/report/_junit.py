@@ -88,8 +88,9 @@ def _text(report: Report, line: CaseLine) -> str:
     parts = [line.reason]
     for check in line.checks:
         if not check.ok:
-            rule = report.rules.get(check.rule)
-            parts.append(f"{check.rule}: {rule.statement}" if rule else check.rule)
+            for id in check.rules:
+                rule = report.rules.get(id)
+                parts.append(f"{id}: {rule.statement}" if rule else id)
             parts += [f"  expected  {check.expected}", f"  got       {check.actual}"]
     parts += transcript_lines(line.transcript)
     return "\n".join([*parts, shlex.join(report.repeat_command(line))])

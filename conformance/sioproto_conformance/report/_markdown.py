@@ -94,10 +94,11 @@ def _list(report: Report) -> Iterable[str]:
 
 
 def _details(report: Report, line: CaseLine) -> str:
-    reason = line.expectation or line.reason
+    reason = (line.expectation or line.reason).partition("\n")[0]
     lines = [f"- **{line.verdict.upper()}** {code(line.id)}: {escaped(reason)}"]
-    for broken in dict.fromkeys(check.rule for check in line.checks if not check.ok):
-        rule = report.rules.get(broken)
+    broken = [rule for check in line.checks if not check.ok for rule in check.rules]
+    for id in dict.fromkeys(broken):
+        rule = report.rules.get(id)
         if rule is not None:
             about = f"{rule.id} ({rule.level}, {rule.origin})"
             lines.append(f"  - {escaped(about)}: {escaped(rule.statement)}")

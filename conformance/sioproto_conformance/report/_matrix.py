@@ -140,7 +140,7 @@ def _manners(report: Report, lines: Sequence[CaseLine]) -> dict[str, str]:
             found.setdefault(observation.name, []).append(observation.value)
         for check in line.checks:
             rule = report.rules.get(check.rule)
-            if rule is not None and rule.broken is Verdict.INFO:
+            if rule is not None and rule.broken is Verdict.INFO and not check.at_stake:
                 value = "yes" if check.ok else check.actual
                 found.setdefault(f"{check.rule}: {check.expected}", []).append(value)
     return {what: "; ".join(dict.fromkeys(values)) for what, values in found.items()}

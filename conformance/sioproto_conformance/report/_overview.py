@@ -86,7 +86,12 @@ def tallies(report: Report) -> list[Tally]:
         protocol = line.id.partition(".")[0].upper()
         for check in line.checks:
             rule = report.rules.get(check.rule)
-            if rule is None or rule.broken is not Verdict.FAIL or rule.origin in _APART:
+            if (
+                check.at_stake
+                or rule is None
+                or rule.broken is not Verdict.FAIL
+                or rule.origin in _APART
+            ):
                 continue
             rules = kept.setdefault(protocol, {})
             rules[check.rule] = rules.get(check.rule, True) and check.ok

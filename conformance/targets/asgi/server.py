@@ -16,7 +16,7 @@ from functools import partial
 
 import anyio
 
-from sioproto.asgi import EngineServer, Server
+from sioproto.asgi import AppConfig, EngineServer, Server
 from sioproto_conformance import _tier2
 from sioproto_conformance._fixture import Settings, configurations, echo, install
 
@@ -26,7 +26,12 @@ SLOW = Settings(ping_interval=25, ping_timeout=20, connect_timeout=45, upgrade_t
 def create_app(settings: Settings) -> Server:
     """Return both applications, each at its path."""
     engine, sockets, config = configurations(settings)
-    io = Server(engine=sockets, config=config, other=EngineServer(echo, config=engine))
+    io = Server(
+        engine=sockets,
+        config=config,
+        app=AppConfig(middleware_timeout=settings.connect_timeout / 2),
+        other=EngineServer(echo, config=engine),
+    )
     install(io)
     _tier2.install(io, anyio.sleep, partial(print, flush=True))
     return io

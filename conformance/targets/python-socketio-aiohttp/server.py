@@ -5,51 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from typing import Any
+import sys
+from pathlib import Path
 
-import engineio
-import socketio
 from aiohttp import web
 
-FAST = {"ping_interval": 1, "ping_timeout": 1}
-SLOW = {"ping_interval": 25, "ping_timeout": 20}
+sys.path.append(str(Path(__file__).parents[1] / "python-socketio"))
+
+from tier1 import FAST, SLOW, create_engine, create_sockets
 
 
 def create_app(heartbeat: dict[str, int]) -> web.Application:
     """Return both applications, each at its path."""
     # aiohttp's own limit is below that of the payload.
     app = web.Application(client_max_size=2_000_000)
-    options: dict[str, Any] = {"async_mode": "aiohttp", "cors_allowed_origins": "*", **heartbeat}
-    engine = engineio.AsyncServer(**options)
-    engine.attach(app, engineio_path="engine.io")
-    sockets = socketio.AsyncServer(namespaces=["/", "/custom"], **options)
-    sockets.attach(app, socketio_path="socket.io")
-    install(engine, sockets)
+    options = {"async_mode": "aiohttp", **heartbeat}
+    create_engine(**options).attach(app, engineio_path="engine.io")
+    create_sockets(**options).attach(app, socketio_path="socket.io")
     return app
-
-
-def install(engine: engineio.AsyncServer, sockets: socketio.AsyncServer) -> None:
-    """Make the servers do what the contract says."""
-
-    @engine.on("message")
-    async def echo(sid: str, data: object) -> None:
-        await engine.send(sid, data)
-
-    @sockets.on("connect")
-    async def connect(sid: str, environ: object, auth: object) -> None:
-        await sockets.emit("auth", auth or {}, to=sid)
-
-    @sockets.on("connect", namespace="/custom")
-    async def connect_custom(sid: str, environ: object, auth: object) -> None:
-        await sockets.emit("auth", auth or {}, to=sid, namespace="/custom")
-
-    @sockets.on("message")
-    async def message(sid: str, *args: object) -> None:
-        await sockets.emit("message-back", args, to=sid)
-
-    @sockets.on("message-with-ack")
-    async def message_with_ack(sid: str, *args: object) -> tuple[object, ...]:
-        return args
 
 
 async def main() -> None:

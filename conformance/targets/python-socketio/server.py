@@ -13,68 +13,25 @@ from typing import Any
 import engineio
 import socketio
 import uvicorn
-from tier2 import NAMESPACE, serve_conformance
-
-FAST: dict[str, Any] = {"ping_interval": 1, "ping_timeout": 1}
-SLOW: dict[str, Any] = {"ping_interval": 25, "ping_timeout": 20}
+from tier1 import FAST, SLOW, create_engine, create_sockets
+from tier2 import Conformance
 
 
-def create_app(heartbeat: dict[str, Any]) -> Callable[..., Awaitable[None]]:
+def create_app(heartbeat: dict[str, int]) -> Callable[..., Awaitable[None]]:
     """Return the applications, each at its path."""
-    engine = engineio.ASGIApp(echo(heartbeat), engineio_path="engine.io")
-    msgpack = fixture({**heartbeat, "serializer": "msgpack"})
-    others = {
-        "/engine.io/": engine,
-        "/socket.io-msgpack/": socketio.ASGIApp(msgpack, socketio_path="socket.io-msgpack"),
-    }
-    sockets = socketio.ASGIApp(fixture(heartbeat), socketio_path="socket.io")
+    options = {"async_mode": "asgi", **heartbeat}
+    apps = {"/engine.io/": engineio.ASGIApp(create_engine(**options), engineio_path="engine.io")}
+    for name, dialect in (("socket.io-msgpack", {"serializer": "msgpack"}), ("socket.io", {})):
+        sockets = create_sockets(**options, **dialect)
+        sockets.register_namespace(Conformance())
+        apps[f"/{name}/"] = socketio.ASGIApp(sockets, socketio_path=name)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         path = scope.get("path", "")
-        served = next((app for start, app in others.items() if path.startswith(start)), sockets)
-        await served(scope, receive, send)
+        found = [app for start, app in apps.items() if path.startswith(start)]
+        await (found or [apps["/socket.io/"]])[0](scope, receive, send)
 
     return app
-
-
-def echo(heartbeat: dict[str, int]) -> engineio.AsyncServer:
-    """Return the Engine.IO application."""
-    server = engineio.AsyncServer(async_mode="asgi", cors_allowed_origins="*", **heartbeat)
-
-    @server.on("message")
-    async def message(sid: str, data: object) -> None:
-        await server.send(sid, data)
-
-    return server
-
-
-def fixture(options: dict[str, Any]) -> socketio.AsyncServer:
-    """Return the Socket.IO application."""
-    server = socketio.AsyncServer(
-        async_mode="asgi",
-        cors_allowed_origins="*",
-        namespaces=["/", "/custom", NAMESPACE],
-        **options,
-    )
-
-    @server.on("connect")
-    async def connect(sid: str, environ: object, auth: object) -> None:
-        await server.emit("auth", auth or {}, to=sid)
-
-    @server.on("connect", namespace="/custom")
-    async def connect_custom(sid: str, environ: object, auth: object) -> None:
-        await server.emit("auth", auth or {}, to=sid, namespace="/custom")
-
-    @server.on("message")
-    async def message(sid: str, *args: object) -> None:
-        await server.emit("message-back", args, to=sid)
-
-    @server.on("message-with-ack")
-    async def message_with_ack(sid: str, *args: object) -> tuple[object, ...]:
-        return args
-
-    serve_conformance(server)
-    return server
 
 
 class Server(uvicorn.Server):

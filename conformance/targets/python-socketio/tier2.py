@@ -8,101 +8,90 @@ from importlib.metadata import version
 from typing import Any
 
 import socketio
-from socketio.exceptions import ConnectionRefusedError
+from socketio.exceptions import ConnectionRefusedError, TimeoutError
 
-# What middleware does elsewhere, the handler of `connect` does here.
-FEATURES = ("acks", "middleware")
-NAMESPACE = "/conformance"
+# What middleware does elsewhere, `connect` does here.
+FEATURES = ("acks", "middleware", "middleware-errors")
 
 
-def serve_conformance(server: socketio.AsyncServer) -> None:
-    """Serve ``/conformance``."""
-    log: list[Any] = []
-    received: defaultdict[str, list[Any]] = defaultdict(list)
+class Conformance(socketio.AsyncNamespace):
+    """The namespace that takes orders. What is returned is the acknowledgement."""
 
-    def note(*entry: Any) -> None:
-        log.append(entry)
+    def __init__(self) -> None:
+        super().__init__("/conformance")
+        self.log: list[Any] = []
+        self.received: defaultdict[str, list[Any]] = defaultdict(list)
+
+    def note(self, *entry: Any) -> None:
+        self.log.append(entry)
         print(json.dumps(entry), flush=True)
 
-    @server.on("connect", namespace=NAMESPACE)
-    async def connect(sid: str, environ: object, auth: dict[str, Any] | None) -> None:
+    async def trigger_event(self, event: str, *args: Any) -> Any:
+        """An order, or the beginning or the end, has a method; of all else a note is made."""
+        if event in ("connect", "disconnect") or str(event).startswith("conf:"):
+            return await super().trigger_event(event.replace(":", "_"), *args)
+        self.received[args[0]].append([event, *args[1:]])
+        return None
+
+    def audience(self, sid: str, whom: str, to: Any = None) -> dict[str, Any]:
+        return {"to": sid if whom == "me" else to, "skip_sid": sid if whom == "others" else None}
+
+    async def on_connect(self, sid: str, environ: object, auth: dict[str, Any] | None) -> None:
         wanted = auth or {}
-        for room in wanted.get("join", ()):
-            await server.enter_room(sid, room, NAMESPACE)
-        await server.sleep(wanted.get("wait", 0) / 1000)
+        await self.on_conf_join(sid, *wanted.get("join", ()))
+        await self.on_conf_late(sid, wanted.get("wait", 0))
+        if "raise" in wanted:
+            raise RuntimeError(wanted["raise"])
         if "refuse" in wanted:
-            raise ConnectionRefusedError(wanted["refuse"], *filter(None, [wanted.get("data")]))
-        note("connection", sid)
+            raise ConnectionRefusedError(*wanted["refuse"])
+        self.note("connection", sid)
 
-    @server.on("disconnect", namespace=NAMESPACE)
-    async def disconnect(sid: str, reason: str) -> None:
-        note("disconnect", sid, reason, server.rooms(sid, NAMESPACE))
+    def on_disconnect(self, sid: str, reason: str) -> None:
+        self.note("disconnect", sid, reason, self.rooms(sid))
 
-    @server.on("*", namespace=NAMESPACE)
-    async def any_event(name: str, sid: str, *args: Any) -> None:
-        received[sid].append([name, *args])
-
-    def audience(sid: str, whom: str, to: Any = None) -> dict[str, Any]:
-        skipped = sid if whom == "others" else None
-        return {"to": sid if whom == "me" else to, "skip_sid": skipped, "namespace": NAMESPACE}
-
-    def command(name: str) -> Any:
-        return server.on(f"conf:{name}", namespace=NAMESPACE)
-
-    @command("info")
-    async def info(sid: str, names: list[str]) -> list[Any]:
+    def on_conf_info(self, sid: str, names: list[str]) -> list[Any]:
         has = [name for name in names if name in FEATURES]
         return ["python-socketio", version("python-socketio"), has]
 
-    @command("self")
-    async def about(sid: str) -> dict[str, Any]:
-        data = await server.get_session(sid, NAMESPACE)
-        return {"id": sid, "rooms": server.rooms(sid, NAMESPACE), "data": data}
+    async def on_conf_self(self, sid: str) -> dict[str, Any]:
+        return {"id": sid, "rooms": self.rooms(sid), "data": await self.get_session(sid)}
 
-    @command("data")
-    async def keep(sid: str, value: Any) -> None:
-        await server.save_session(sid, value, NAMESPACE)
+    async def on_conf_data(self, sid: str, value: Any) -> None:
+        await self.save_session(sid, value)
 
-    command("log")(lambda sid, names: [entry for entry in log if entry[1] in names])
-    command("received")(lambda sid: received[sid])
+    def on_conf_seen(self, sid: str) -> dict[str, Any]:
+        return {"received": self.received[sid]}
 
-    @command("late")
-    async def late(sid: str, pause: float) -> None:
-        await server.sleep(pause / 1000)
+    def on_conf_log(self, sid: str, names: list[str]) -> list[Any]:
+        return [entry for entry in self.log if entry[1] in names]
 
-    @command("join")
-    async def join(sid: str, *rooms: str) -> None:
+    async def on_conf_late(self, sid: str, pause: float) -> None:
+        await self.server.sleep(pause / 1000)
+
+    async def on_conf_join(self, sid: str, *rooms: str) -> None:
         for room in rooms:
-            await server.enter_room(sid, room, NAMESPACE)
+            await self.enter_room(sid, room)
 
-    @command("leave")
-    async def leave(sid: str, room: str) -> None:
-        await server.leave_room(sid, room, NAMESPACE)
+    async def on_conf_leave(self, sid: str, room: str) -> None:
+        await self.leave_room(sid, room)
 
-    @command("emit")
-    async def emit(sid: str, order: dict[str, Any], name: str, *args: Any) -> None:
-        await server.emit(name, args, **audience(sid, **order))
+    async def on_conf_emit(self, sid: str, order: dict[str, Any], name: str, *args: Any) -> None:
+        await self.emit(name, args, **self.audience(sid, **order))
 
-    @command("send")
-    async def send(sid: str, *args: Any) -> None:
-        await server.send(args, to=sid, namespace=NAMESPACE)
+    async def on_conf_send(self, sid: str, *args: Any) -> None:
+        await self.send(args, to=sid)
 
-    @command("ask")
-    async def ask(sid: str, order: dict[str, Any], milliseconds: float, *event: Any) -> list[Any]:
+    async def on_conf_burst(self, sid: str, count: int, pause: float) -> None:
+        for number in range(count):
+            await self.emit("burst", number, to=sid)
+            await self.on_conf_late(sid, pause)
+
+    async def on_conf_ask(self, sid: str, order: object, wait: float, *event: Any) -> list[Any]:
         try:
-            answer = await server.call(
-                event[0], event[1:], to=sid, namespace=NAMESPACE, timeout=milliseconds / 1000
-            )
-        except socketio.exceptions.TimeoutError:
+            answer = await self.call(event[0], event[1:], to=sid, timeout=wait / 1000)
+        except TimeoutError:
             return [False, []]
         return [True, list(answer) if isinstance(answer, (list, tuple)) else [answer]]
 
-    @command("burst")
-    async def burst(sid: str, count: int, pause: float) -> None:
-        for number in range(count):
-            await server.emit("burst", number, to=sid, namespace=NAMESPACE)
-            await server.sleep(pause / 1000)
-
-    @command("disconnect")
-    async def end(sid: str, close: bool) -> None:
-        await server.disconnect(sid, NAMESPACE)
+    async def on_conf_disconnect(self, sid: str, close: bool) -> None:
+        await self.disconnect(sid)

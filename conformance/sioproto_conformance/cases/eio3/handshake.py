@@ -94,7 +94,7 @@ async def websocket_parameter_not_open(t: Bench, query: Query) -> None:
 @case(
     "eio3.handshake.both-revisions.side-by-side",
     covers=["EIO-HS-03", "EIO-PKT-05"],
-    needs=["echo"],
+    needs=["echo", "eio4"],
     variants=TRANSPORTS,
 )
 async def both_revisions_side_by_side(t: Bench, transport: Transport) -> None:

@@ -75,10 +75,11 @@ def check_refusal(
 
 
 async def check_not_open(
-    t: Bench, query: Query, *, rule: str = "EIO-ERR-25"
+    t: Bench, query: Query, *, rule: str = "EIO-ERR-25", granted: str | None = None
 ) -> Response | WsConnection | None:
     """Ask for a WebSocket and check that it does not stay open, however that comes about.
 
+    ``granted`` is the rule to charge if something else than a WebSocket is granted instead.
     Returns what the request was answered with, if it was.
     """
     try:
@@ -87,7 +88,7 @@ async def check_not_open(
         t.check(True, "no open WebSocket", gone.actual, rule=rule)
         return None
     if isinstance(answer, Response):
-        t.check(answer.status >= 400, "a refusal", answer, rule=rule)
+        t.check(answer.status >= 400, "a refusal", answer, rule=granted or rule)
         return answer
     last = await until_end(t, answer)
     t.check(last is not None, "the WebSocket closed", last or "still open", rule=rule)

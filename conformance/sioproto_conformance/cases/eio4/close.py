@@ -34,7 +34,7 @@ async def packet_by_polling_ends_session(t: Bench) -> None:
 
 @case(
     "eio4.close.ended-session.unknown",
-    covers=["EIO-CL-09", "EIO-ERR-03", "EIO-ERR-01"],
+    covers=["EIO-CL-09", "EIO-ERR-03", "EIO-ERR-01", "EIO-PKT-03"],
     needs=["polling"],
     tags=["close"],
     variants=across(_ENDS, _REQUESTS),
@@ -48,7 +48,12 @@ async def ended_session_unknown(t: Bench, variant: tuple[str, str]) -> None:
         t.equal((await peer.post(neutral(peer))).status, 200, "status while it lives")
         await peer.send(end)
         body = b"4hello" if method == "POST" else None
-        response = await t.eio.get(t.eio.query(sid=peer.sid), method=method, body=body)
+        # A packet of no type that is read over ends nothing: then the id is not at fault.
+        wrong = end != "1"
+        with t.expecting("EIO-PKT-03" if wrong else "EIO-CL-09"):
+            response = await t.eio.get(t.eio.query(sid=peer.sid), method=method, body=body)
+        if wrong and response.status == 200:
+            t.require(False, "the session ended", response, rule="EIO-PKT-03")
         check_refusal(t, response, 1, status="EIO-CL-09", body="EIO-ERR-03")
 
 

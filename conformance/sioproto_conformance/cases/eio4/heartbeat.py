@@ -151,7 +151,8 @@ async def pong_after_upgrade_counts(t: Bench) -> None:
     peer.answer_pings = True
     await peer.send("3")
     for _ in range(2):
-        await peer.next_ping(timeout=peer.ping_interval + t.timeout)
+        with t.expecting("EIO-HB-09"):
+            await peer.next_ping(timeout=peer.ping_interval + t.timeout)
     await t.expect_open(peer)
 
 

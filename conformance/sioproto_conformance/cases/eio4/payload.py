@@ -29,7 +29,8 @@ async def several_packets_arrive_in_order(t: Bench) -> None:
     peer = await t.eio.open("polling", poll=False)
     response = await peer.post(encode_payload(_MIXED))
     t.require(response.status == 200, "status 200", response)
-    answers = await poll_for(peer, len(_MIXED))
+    with t.expecting("EIO-P4-01"):
+        answers = await poll_for(peer, len(_MIXED))
     t.equal([packet for answer in answers for packet in answer], _MIXED, "echoes")
     t.equal(len(answers), 1, "number of answers", rule="EIO-P4-06")
     peer.start_polling()
@@ -84,7 +85,8 @@ async def batch_into_pending_poll_separated(t: Bench) -> None:
         t.check(False, "an answer to the pending poll", answer)
         return
     first = news(answer)
-    rest = await poll_for(peer, len(packets) - len(first))
+    with t.expecting("EIO-P4-01b"):
+        rest = await poll_for(peer, len(packets) - len(first))
     t.equal([*first, *(packet for answer in rest for packet in answer)], packets, "echoes")
 
 
@@ -172,7 +174,8 @@ async def octet_stream_answered(t: Bench) -> None:
     """A POST labelled as binary, which a payload never is, is answered, and its session decided."""
     bad, control = await t.eio.pair("polling")
     label = ("Content-Type", "application/octet-stream")
-    response = await bad.post(encode_payload([b"\x01\x02\x03"]), headers=[label])
+    with t.expecting("EIO-POLL-11b"):
+        response = await bad.post(encode_payload([b"\x01\x02\x03"]), headers=[label])
     t.check(response.status in (200, 400), "an answer", response)
     t.check(response.status == 400, "a refusal", response, rule="EIO-POLL-11")
     if response.status == 400:

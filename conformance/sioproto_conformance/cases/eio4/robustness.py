@@ -33,7 +33,8 @@ _INHERITED = {
 async def _still_serves(t: Bench, control: EnginePeer) -> None:
     """Check that a session from before goes on, and that new ones are opened."""
     await t.expect_open(control, rule="EIO-ROB-01")
-    response = await t.eio.get()
+    with t.expecting():
+        response = await t.eio.get()
     new = response.status == 200 or "polling" in t.site.lacking
     t.check(new, "a new session", response, rule="EIO-ROB-01")
 
@@ -97,13 +98,14 @@ async def reset_while_refused(t: Bench, query: str) -> None:
     """A client that is gone before its Upgrade request is refused harms nobody."""
     control = await open_any(t, name="control")
     target = f"{t.eio.path}?{query}"
-    for _ in range(5):
-        http = await t.http("reset")
-        await http.send_raw(
-            request_bytes("GET", target, http.address, headers=websocket_headers(_KEY))
-        )
-        await http.wire.reset()
-    await settle(t)
+    with t.expecting("EIO-SEC-03"):
+        for _ in range(5):
+            http = await t.http("reset")
+            await http.send_raw(
+                request_bytes("GET", target, http.address, headers=websocket_headers(_KEY))
+            )
+            await http.wire.reset()
+        await settle(t)
     t.check(True, "an answer to the next request")
     await _still_serves(t, control)
 

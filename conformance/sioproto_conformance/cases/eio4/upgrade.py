@@ -45,7 +45,8 @@ async def _next_poll(peer: EnginePeer) -> list[Packet]:
 async def probe_answered(t: Bench) -> None:
     """The probe is answered on the new transport, and the upgrade packet makes it the session's."""
     peer = await t.eio.open("polling", poll=False)
-    ws = await peer.probe()
+    with t.expecting("EIO-UPS-01"):
+        ws = await peer.probe()
     await _switch(peer, ws)
     await t.expect_open(peer, rule="EIO-UPS-04")
 
@@ -100,7 +101,8 @@ async def second_poll_gets_noop(t: Bench) -> None:
     ws = await peer.probe()
     t.equal(await answer_of(t, pending), ["6"], "answer to the first poll", rule="EIO-UPS-02")
     for which in ("second", "third"):
-        t.equal(await _next_poll(peer), ["6"], f"answer to the {which} poll")
+        with t.expecting("EIO-UPS-03"):
+            t.equal(await _next_poll(peer), ["6"], f"answer to the {which} poll")
     await _switch(peer, ws)
     await t.expect_open(peer)
 
@@ -161,7 +163,8 @@ async def buffered_messages_arrive_in_order(t: Bench) -> None:
     await _switch(peer, ws)
     late: list[Packet] = ["4five", b"\x06"]
     await peer.send(*late)
-    t.equal(await receive(peer, len(early) + len(late)), [*early, *late], "echoes")
+    with t.expecting("EIO-UPS-04b"):
+        t.equal(await receive(peer, len(early) + len(late)), [*early, *late], "echoes")
     await t.nothing_more(peer)
     noops = [entry.packet for entry in peer.seen if entry.packet in ("6", "1")]
     t.equal(noops, [], "noops by WebSocket", rule="EIO-UPS-05b")
@@ -382,6 +385,9 @@ async def client_pauses_at_either_time(t: Bench, early: bool) -> None:
         # It has polled before, as a client has that stops.
         await peer.send("4polled")
         t.equal(news(await peer.poll()), ["4polled"], "packets of the last poll")
+    else:
+        # By the time that this is answered, the poll is pending there.
+        await peer.send(peer.framing.neutral)
     ws = await peer.probe()
     if not early:
         await peer.pause_polling()

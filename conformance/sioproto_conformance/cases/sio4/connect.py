@@ -159,7 +159,7 @@ async def every_kind(t: Bench, variant: tuple[Transport, list[tuple[str, str]]])
 @case(
     "sio4.connect.both-revisions.side-by-side",
     covers=["SIO-V4-08", "SIO-V4-01"],
-    needs=["app"],
+    needs=["app", "eio4"],
     variants=TRANSPORTS,
 )
 async def both_revisions_side_by_side(t: Bench, transport: Transport) -> None:

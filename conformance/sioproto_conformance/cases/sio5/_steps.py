@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from sioproto_conformance._bench import Bench
+from sioproto_conformance._bench import Bench, Inconclusive
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import Packet
 from sioproto_conformance.peers.sio import SocketPeer
@@ -46,7 +46,8 @@ async def expect_event(
     t: Bench, peer: SocketPeer, name: str, *args: Any, rule: str | None = None
 ) -> None:
     """Compare the next packet with an event of the main namespace that asks for no answer."""
-    packet = await peer.next()
+    with t.expecting(rule):
+        packet = await peer.next()
     binary = bool(packet.attachments)
     same_kind = packet.type == (sio.BINARY_EVENT if binary else sio.EVENT)
     right = same_kind and packet.nsp == "/" and packet.id is None
@@ -70,7 +71,8 @@ async def expect_ack(
     t: Bench, peer: SocketPeer, id: int, *args: Any, rule: str | None = None
 ) -> sio.Packet:
     """Compare the next packet with an acknowledgement in the main namespace."""
-    packet = await peer.next()
+    with t.expecting(rule):
+        packet = await peer.next()
     kind = sio.BINARY_ACK if packet.attachments else sio.ACK
     right = packet.type == kind and packet.nsp == "/" and packet.id == id
     t.check(
@@ -191,3 +193,14 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, numbers) and isinstance(right, numbers):
         return isinstance(left, bool) == isinstance(right, bool) and left == right
     return type(left) is type(right) and bool(left == right)
+
+
+async def expect_room_for_another(t: Bench, connecting: Awaitable[SocketPeer]) -> None:
+    """Check that a new client can come, and is answered."""
+    try:
+        newcomer = await connecting
+    except Inconclusive as failed:
+        t.check(False, "a new client can connect", str(failed))
+        t.findings.timed_out |= isinstance(failed.__cause__, NoAnswer)
+    else:
+        await t.expect_open(newcomer)

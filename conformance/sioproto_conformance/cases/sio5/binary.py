@@ -220,7 +220,8 @@ async def burst_contiguous(t: Bench, transport: Transport) -> None:
         )
         messages += ["4" + text, *attachments]
     await send_many(peer, messages)
-    packets = await peer.sentinel()
+    with t.expecting("SIO-PKT-10"):
+        packets = await peer.sentinel()
     events = [packet.data for packet in packets if packet.id is None]
     acks = [packet.data for packet in packets if packet.id is not None]
     each_once = same_in_any_order(events, expected)

@@ -37,7 +37,8 @@ async def namespace_answered(t: Bench, variant: tuple[str, Transport]) -> None:
     """A CONNECT packet is answered by one of the same namespace with a session id, once."""
     nsp, transport = variant
     peer = await t.sio.open(transport)
-    answer = await peer.connect(nsp)
+    with t.expecting("SIO-CONN-02"):
+        answer = await peer.connect(nsp)
     t.equal(answer.type, sio.CONNECT, "type of the answer")
     t.equal(answer.nsp, nsp, "namespace of the answer")
     has_sid = isinstance(answer.data, dict) and isinstance(answer.data.get("sid"), str)
@@ -289,7 +290,8 @@ async def again_new_session_id(t: Bench, variant: tuple[str, Transport]) -> None
     first = peer.sids[nsp]
     await peer.send("1" if nsp == "/" else f"1{nsp},")
     await nobody_answers(peer)
-    answer = await peer.connect(nsp, {"again": True})
+    with t.expecting("SIO-CONN-19"):
+        answer = await peer.connect(nsp, {"again": True})
     t.equal(answer.type, sio.CONNECT, "type of the second answer")
     t.check(peer.sids[nsp] != first, "another session id", peer.sids[nsp], rule="SIO-CONN-10")
     t.equal(peer.auth.get(nsp), {"again": True}, "auth of the second join")

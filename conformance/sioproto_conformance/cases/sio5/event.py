@@ -316,6 +316,7 @@ async def name_of_wrong_type_closes(t: Bench, variant: tuple[str, Transport]) ->
         TRANSPORTS,
     ),
     also="sio4",
+    stand_ins={"SIO-VAL-03": "SIO-V4-09"},
 )
 async def payload_not_array_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """An event whose payload is anything but a non-empty array closes the connection."""
@@ -341,6 +342,7 @@ async def payload_not_array_closes(t: Bench, variant: tuple[str, Transport]) -> 
         TRANSPORTS,
     ),
     also="sio4",
+    stand_ins={"SIO-VAL-03": "SIO-V4-09"},
 )
 async def payload_malformed_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """An event whose payload is not one JSON text closes the connection."""
@@ -356,6 +358,7 @@ async def payload_malformed_closes(t: Bench, variant: tuple[str, Transport]) -> 
     tags=["close"],
     variants=across({"bare": "2", "with-id": "27", "main-named": "2/,"}, TRANSPORTS),
     also="sio4",
+    stand_ins={"SIO-VAL-04": "SIO-V4-10"},
 )
 async def payload_missing_closes(t: Bench, variant: tuple[str, Transport]) -> None:
     """An event without a payload closes the connection."""

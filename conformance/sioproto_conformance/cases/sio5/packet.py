@@ -102,8 +102,10 @@ async def more_than_a_digit_not_type(t: Bench) -> None:
     bad, control = await t.sio.pair()
     await bad.connect("/custom")
     await bad.send("10")
-    await bad.send("0")
     try:
+        # What leaves and joins again at once is a question of its own (SIO-CONN-25).
+        await nobody_answers(bad)
+        await bad.send("0")
         answer = await bad.connect_answer("/")
     except Gone as gone:
         await require_control(t, control)

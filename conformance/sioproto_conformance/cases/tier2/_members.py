@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -86,6 +87,21 @@ class Member:
             raise Unexpected("a list of rooms", shown(rooms))
         return rooms
 
+    async def received(self) -> list[Any]:
+        """Return the events of this client that the application has seen, without orders."""
+        return await self._seen("received")
+
+    async def sent(self) -> list[Any]:
+        """Return the events to this client that the application has seen go out."""
+        return await self._seen("sent")
+
+    async def _seen(self, which: str) -> list[Any]:
+        seen = await self.order("seen")
+        events = seen.get(which) if isinstance(seen, dict) else None
+        if not isinstance(events, list) or not all(isinstance(one, list) for one in events):
+            raise Unexpected(f"a list of the events {which}", shown(seen))
+        return [event for event in events if not str(next(iter(event), "")).startswith("conf:")]
+
     async def log(self, *names: str) -> list[list[Any]]:
         """Return the entries of the log about these sockets and rooms."""
         entries = await self.order("log", list(names))
@@ -160,6 +176,15 @@ class Member:
         return isinstance(name, str) and "~" in name and not name.endswith(self._mark)
 
 
+def fresh_mark() -> str:
+    """Return what tells the names of one run of a case from those of any other.
+
+    No seed decides it: a server that is asked again still has the log of the last time, and may
+    have its clients.
+    """
+    return secrets.token_hex(4)
+
+
 _ACKS = (sio.ACK, sio.BINARY_ACK)
 _EVENTS = (sio.EVENT, sio.BINARY_EVENT)
 
@@ -174,11 +199,11 @@ class Group:
     def __init__(self, t: Bench, mark: str | None = None, *, recovering: bool = False) -> None:
         self._t = t
         self._recovering = recovering
-        mark = mark or f"{t.random.getrandbits(32):08x}"
-        self._mark = f"~{mark}"
+        self.mark = mark or fresh_mark()
+        self._mark = f"~{self.mark}"
         self._members = 0
         alone = "dynamic-namespaces" not in t.site.lacking
-        self.nsp = f"{ORDERS}/{mark}" if alone else ORDERS
+        self.nsp = f"{ORDERS}/{self.mark}" if alone else ORDERS
 
     def __call__(self, word: str) -> str:
         """Return a name for a room or an event of this case."""

@@ -7,7 +7,7 @@ from typing import Any
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import across, case
 from sioproto_conformance.cases.sio5._steps import same, shown
-from sioproto_conformance.cases.tier2._members import Group, Member, expect_heard
+from sioproto_conformance.cases.tier2._members import Group, expect_heard, log_with
 from sioproto_conformance.peers.eio import TRANSPORTS, Transport
 from sioproto_conformance.peers.wire import Gone
 
@@ -56,7 +56,7 @@ async def received_unchanged(t: Bench, variant: tuple[list[Any], Transport]) -> 
     group = Group(t)
     a = await group.join(transport)
     await a.peer.emit(group("event"), *args, nsp=a.nsp)
-    received = await _received(a)
+    received = await a.received()
     wanted = [[group("event"), *args]]
     t.check(same(received, wanted), f"the application sees {shown(wanted)}", shown(received))
     await expect_heard(t, a, rule="SIO-EVT-08")
@@ -75,7 +75,7 @@ async def received_in_order(t: Bench, transport: Transport) -> None:
     numbers = list(range(40))
     for number in numbers:
         await a.peer.emit(group("event"), number, nsp=a.nsp)
-    received = [event[1] for event in await _received(a)]
+    received = [event[1] for event in await a.received()]
     t.equal(sorted(received), numbers, "the numbers that arrived", rule="SIO-EVT-01")
     t.equal(received, numbers, "the numbers in the order of arrival")
 
@@ -177,9 +177,9 @@ async def catch_all(t: Bench) -> None:
     group = Group(t)
     a = await group.join()
     await a.order("join", group("x"))
-    received = await a.order("received")
-    wanted = [["conf:join", group("x")], ["conf:received"]]
-    t.equal(received, wanted, "what was seen by then")
+    seen = await a.order("seen")
+    wanted = [["conf:join", group("x")], ["conf:seen"]]
+    t.equal(seen.get("received"), wanted, "what was seen by then")
 
 
 @case(
@@ -194,9 +194,24 @@ async def refused_dropped(t: Bench, transport: Transport) -> None:
     a = await group.join(transport)
     await a.peer.emit("refuse", 1, nsp=a.nsp, id=5)
     await a.peer.emit("refuse", 2, nsp=a.nsp)
-    await expect_heard(t, a)
-    received = await _received(a)
+    with t.expecting("SIO-EVT-12"):
+        await expect_heard(t, a)
+    received = await a.received()
     t.equal(received, [["refuse", 1], ["refuse", 2]], "what was seen before", rule="SIO-EVT-08")
+
+
+@case(
+    "sio5.event-middleware.refused.told",
+    covers=["SIO-EVT-12"],
+    needs=["conformance", "event-middleware", "error-log"],
+)
+async def refused_told(t: Bench) -> None:
+    """The application is told once that its middleware has refused an event, and why."""
+    group = Group(t)
+    a = await group.join()
+    await a.peer.emit("refuse", 1, nsp=a.nsp)
+    told = [entry for entry in await log_with(t, a, a.id, "error") if entry[0] == "error"]
+    t.equal(told, [["error", a.id, "not wanted"]], "what was told")
 
 
 @case(
@@ -208,16 +223,60 @@ async def changes_seen(t: Bench) -> None:
     """What middleware makes of an event is what its listener gets."""
     group = Group(t)
     a = await group.join()
-    await a.peer.emit("wrap", "x", {"y": [1]}, nsp=a.nsp, id=1_000)
-    packet = await a.next_ack(1_000)
-    t.check(same(packet.data, ["wrap", "x", {"y": [1]}]), "the wrapped event", packet)
-    received = await _received(a)
+    await a.peer.emit("wrap", "x", {"y": [1]}, nsp=a.nsp)
+    await expect_heard(t, a, ["message", "wrap", "x", {"y": [1]}])
+    received = await a.received()
     t.equal(received, [["wrap", "x", {"y": [1]}]], "what was seen before", rule="SIO-EVT-08")
 
 
-async def _received(member: Member) -> list[Any]:
-    """Return the events that the application has seen, without orders."""
-    received = await member.order("received")
-    if not isinstance(received, list):
-        return [received]
-    return [event for event in received if not str(event[0]).startswith("conf:")]
+@case(
+    "sio5.outgoing.events.seen",
+    covers=["SIO-EVT-09"],
+    needs=["conformance", "outgoing"],
+    variants=TRANSPORTS,
+)
+async def outgoing_seen(t: Bench, transport: Transport) -> None:
+    """What listens to outgoing events sees each once, with all arguments, as the client gets it."""
+    group = Group(t)
+    a = await group.join(transport)
+    args: list[Any] = [1, "é", {"deep": [b"\x00\xff"]}]
+    await a.emit("me", group("first"), *args)
+    await a.emit("me", group("second"))
+    wanted = [[group("first"), *args], [group("second")]]
+    await expect_heard(t, a, *wanted, rule="SIO-EVT-09")
+    sent = await a.sent()
+    t.check(same(sent, wanted), f"the application sees {shown(wanted)}", shown(sent))
+
+
+@case(
+    "sio5.outgoing.broadcast.seen-by-each",
+    covers=["SIO-EVT-09"],
+    needs=["conformance", "outgoing"],
+)
+async def broadcast_seen_by_each(t: Bench) -> None:
+    """A broadcast is seen to go out to each whom it reaches, and to nobody else."""
+    group = Group(t)
+    a, b, c = await group.three()
+    for member in (b, c):
+        await member.order("join", group("x"))
+    event: list[Any] = [group("event"), 1]
+    await a.emit("all", *event, to=[group("x")])
+    for member, wanted in ((a, []), (b, [event]), (c, [event])):
+        sent = await member.sent()
+        t.check(same(sent, wanted), f"{shown(wanted)} for {member.name}", shown(sent))
+
+
+@case(
+    "sio5.outgoing.acknowledgement.not-seen",
+    covers=["SIO-EVT-09", "SIO-ACK-15"],
+    needs=["conformance", "outgoing", "acks"],
+)
+async def acknowledgement_not_seen(t: Bench) -> None:
+    """An event that asks is seen without what it asks for; an acknowledgement is not seen."""
+    group = Group(t)
+    a = await group.join()
+    await a.give("ask", {"whom": "me"}, 20_000, group("question"), 1)
+    asked = await a.next_asked([group("question"), 1])
+    await a.answer(asked, "answer")
+    sent = await a.sent()
+    t.check(same(sent, [[group("question"), 1]]), "the event that asks, and no more", shown(sent))

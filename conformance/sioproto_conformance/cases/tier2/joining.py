@@ -31,9 +31,9 @@ _FIELDS = {
     covers=["SIO-MW-02", "SIO-MW-03"],
     needs=["conformance", "middleware"],
     variants={
-        "message": {"refuse": "no, thank you"},
-        "data": {"refuse": "no", "data": {"a": [1, "é"]}},
-        "empty-message": {"refuse": ""},
+        "message": {"refuse": ["no, thank you"]},
+        "data": {"refuse": ["no", {"a": [1, "é"]}]},
+        "empty-message": {"refuse": [""]},
     },
 )
 async def refusal(t: Bench, auth: dict[str, Any]) -> None:
@@ -42,9 +42,10 @@ async def refusal(t: Bench, auth: dict[str, Any]) -> None:
     a, answer = await group.knock(auth=auth)
     t.equal(answer.type, sio.CONNECT_ERROR, "type of the answer")
     payload = answer.data if isinstance(answer.data, dict) else {}
-    t.equal(payload.get("message"), auth["refuse"], "the message")
-    if "data" in auth:
-        t.check(same(payload.get("data"), auth["data"]), f"the data {auth['data']}", payload)
+    message, *data = auth["refuse"]
+    t.equal(payload.get("message"), message, "the message")
+    if data:
+        t.check(same(payload.get("data"), data[0]), f"the data {data[0]}", payload)
     else:
         t.check("data" not in payload, "no data where there are none", payload, rule="SIO-MW-03")
     again = await a.peer.connect(a.nsp)
@@ -59,7 +60,7 @@ async def refusal(t: Bench, auth: dict[str, Any]) -> None:
 )
 async def others_untouched(t: Bench, transport: Transport) -> None:
     """A refusal in one namespace leaves the others joined; its middleware is not theirs."""
-    auth = {"refuse": "no"}
+    auth = {"refuse": ["no"]}
     main = await t.sio.open(transport)
     joined = await main.connect("/", auth)
     t.require(joined.type == sio.CONNECT, "the main namespace joined", joined, rule="SIO-MW-09")
@@ -129,7 +130,7 @@ async def rooms_left(t: Bench) -> None:
     """Who is refused is in no room: not in those that it joined while its middleware ran."""
     group = Group(t)
     b = await group.join()
-    a, answer = await group.knock(auth={"join": [group("x")], "refuse": "no"})
+    a, answer = await group.knock(auth={"join": [group("x")], "refuse": ["no"]})
     t.equal(answer.type, sio.CONNECT_ERROR, "type of the answer")
     await b.emit("all", group("event"), 1, to=[group("x")])
     before = [packet for packet in await nobody_answers(a.peer) if not a.is_noise(packet)]
@@ -157,6 +158,37 @@ async def gone_meanwhile(t: Bench) -> None:
     t.equal(found, [], "the members of the room that it joined")
     found = await b.order("members", {"whom": "others"})
     t.check(a.nsp == ORDERS or found == [], "nobody else in the namespace", found)
+
+
+@case(
+    "sio5.middleware.raises.refused",
+    covers=["SIO-MW-07"],
+    needs=["conformance", "middleware", "middleware-errors"],
+)
+async def raises_refused(t: Bench) -> None:
+    """Who meets a bug in the middleware is refused, and does not read what it was."""
+    group = Group(t)
+    a = await group.approach()
+    with t.expecting("SIO-MW-07"):
+        answer = await a.peer.connect(a.nsp, {"raise": "a secret"})
+    t.equal(answer.type, sio.CONNECT_ERROR, "type of the answer")
+    t.check("secret" not in str(answer), "no word of what went wrong", answer)
+    again = await a.peer.connect(a.nsp)
+    t.equal(again.type, sio.CONNECT, "type of the answer to another try")
+
+
+@case(
+    "sio5.middleware.hangs.refused",
+    covers=["SIO-MW-06"],
+    needs=["conformance", "middleware", "fast-heartbeat"],
+)
+async def hangs_refused(t: Bench) -> None:
+    """Who waits for middleware that takes too long is refused, and not left without an answer."""
+    group = Group(t)
+    a = await group.approach()
+    with t.expecting("SIO-MW-06"):
+        answer = await a.peer.connect(a.nsp, {"wait": int(3000 * t.timeout)})
+    t.equal(answer.type, sio.CONNECT_ERROR, "type of the answer")
 
 
 @case(
@@ -290,8 +322,27 @@ async def no_match_refused(t: Bench, nsp: str) -> None:
 async def middleware_inherited(t: Bench) -> None:
     """What is made on request has the middleware of what it was made from."""
     group = Group(t)
-    _, answer = await group.knock(auth={"refuse": "no", "data": 1})
+    _, answer = await group.knock(auth={"refuse": ["no", 1]})
     t.equal(answer.type, sio.CONNECT_ERROR, "type of the answer")
     t.check(same(answer.data, {"message": "no", "data": 1}), "the refusal", answer)
     a = await group.join()
     await expect_heard(t, a)
+
+
+@case(
+    "sio5.dynamic-namespace.function.decides",
+    covers=["SIO-NSP-05"],
+    needs=["conformance", "function-namespaces"],
+    variants=TRANSPORTS,
+)
+async def function_decides(t: Bench, transport: Transport) -> None:
+    """A function grants a namespace or denies it, by the name and the auth of who asks."""
+    group = Group(t)
+    nsp = f"{ORDERS}-open/{group.mark}"
+    a, answer = await group.knock(transport, nsp=nsp, auth={"open": False})
+    t.equal(answer.type, sio.CONNECT_ERROR, "type of the answer for who is not to have it")
+    answer = await a.peer.connect(nsp, {"open": True})
+    t.require(answer.type == sio.CONNECT, "to be let in", answer)
+    t.equal(answer.nsp, nsp, "the namespace of the answer")
+    await a.emit("all", group("event"), 1)
+    await expect_heard(t, a, [group("event"), 1])

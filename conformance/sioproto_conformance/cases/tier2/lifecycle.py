@@ -8,7 +8,7 @@ from typing import Any
 
 from sioproto_conformance._bench import Bench
 from sioproto_conformance._registry import case
-from sioproto_conformance.cases.sio5._steps import nobody_answers
+from sioproto_conformance.cases.sio5._steps import nobody_answers, send_at_once
 from sioproto_conformance.cases.tier2._members import Group, Member, expect_heard, log_with
 from sioproto_conformance.peers import sio
 from sioproto_conformance.peers.eio import TRANSPORTS, Transport
@@ -262,6 +262,44 @@ async def server_closes(t: Bench, transport: Transport) -> None:
     told = [text for text in texts if text in ("41", f"41{a.nsp},", f"41{a.nsp}")]
     t.equal(sorted(told), sorted(["41", f"41{a.nsp},"]), "the DISCONNECT packets")
     await _expect_end(t, witness, a.id, "server namespace disconnect", rule="SIO-DISC-05")
+
+
+@case(
+    "sio5.lifecycle.server-hangs-up.not-a-word",
+    covers=["SIO-DISC-03", "SIO-DISC-06", "EIO-CL-04"],
+    needs=["conformance", "conn-close"],
+    variants=TRANSPORTS,
+)
+async def server_hangs_up(t: Bench, transport: Transport) -> None:
+    """A connection that is closed below Socket.IO delivers what it has; each socket is told once.
+
+    Whether a DISCONNECT goes before is left open.
+    """
+    group = Group(t)
+    a, witness = await group.join(transport), await group.join()
+    second = Member(a.peer, f"{group.nsp}second", "")
+    joined = [a]
+    if "dynamic-namespaces" not in t.site.lacking:
+        await second.peer.connect(second.nsp)
+        joined.append(second)
+    mark = len(a.peer.engine.seen)
+    emit = f'2{a.nsp},["conf:emit",{{"whom":"me"}},"{group("before")}"]'
+    await send_at_once(a.peer, emit, f'2{a.nsp},["conf:close"]')
+    if await a.peer.wait_closed(timeout=t.timeout) is None:
+        t.inconclusive("the connection was not closed")
+    texts = [str(seen.packet) for seen in a.peer.engine.seen[mark:]]
+    before = any(group("before") in text for text in texts)
+    t.check(before, "what was emitted before the end", texts, rule="EIO-CL-04")
+    told = [text for text in texts if text.startswith("41")]
+    t.observe("disconnect-for-closed-connection", ", ".join(told) or "none")
+    reasons = set()
+    for member in joined:
+        log = await log_with(t, witness, member.id, "disconnect")
+        ends = [entry[2] for entry in log if entry[0] == "disconnect"]
+        t.equal(len(ends), 1, f"how often the end of {member.nsp} is told")
+        reasons.update(ends)
+    t.observe("reason-for-closed-connection", ", ".join(sorted(reasons)))
+    t.equal(len(reasons), 1, "how many different reasons there are", rule="SIO-DISC-06")
 
 
 @case(

@@ -47,10 +47,10 @@ async def middleware_skipped(t: Bench) -> None:
     group = Group(t, recovering=True)
     a, witness = await group.join(), await group.join()
     ticket = await _lose(t, group, a, witness)
-    back, answer = await group.knock(auth={**ticket, "refuse": "no"})
+    back, answer = await group.knock(auth={**ticket, "refuse": ["no"]})
     t.require(answer.type == sio.CONNECT, "to be let in, though middleware would refuse", answer)
     t.equal(back.id, a.id, "the id")
-    _, answer = await group.knock(auth={"pid": "nobody", "offset": "never", "refuse": "no"})
+    _, answer = await group.knock(auth={"pid": "nobody", "offset": "never", "refuse": ["no"]})
     t.equal(answer.type, sio.CONNECT_ERROR, "type of the answer to who is not recovered")
 
 
