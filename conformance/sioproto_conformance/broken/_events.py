@@ -182,6 +182,7 @@ def one_value_without_its_array(original: Original, self: Any, packet: Packet, *
     "acknowledge",
     rule="SIO-ACK-04",
     case="sio5.ack.once[websocket]",
+    wide="Every case that awaits an acknowledgement, and nothing behind it, gets another one.",
 )
 def acknowledged_twice(original: Original, self: Any, id: int, args: Any) -> None:
     """Every acknowledgement is sent twice."""

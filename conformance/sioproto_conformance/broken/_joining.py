@@ -38,6 +38,7 @@ def greeted_unasked(original: Original, self: Any) -> None:
     "_connect_reply",
     rule="SIO-CONN-02",
     case="sio5.connect.namespace.answered[main,websocket]",
+    wide="Whoever is meant by its id, or compares ids, has none.",
 )
 def joined_without_session_id(original: Original, self: Any, namespace: Any, told: Any) -> Any:
     """The answer to CONNECT has no session id."""
@@ -76,6 +77,7 @@ def connection_without_namespace_kept(original: Original, self: Any, now: float)
     "_request_join",
     rule="SIO-CONN-07",
     case="sio5.connect.auth.reaches-application[main,token]",
+    wide="Applications of tier 2 are told by credentials how to treat a client.",
 )
 def credentials_lost(original: Original, self: Any, packet: Packet) -> None:
     """The application sees empty credentials, whatever the client sends."""
@@ -333,6 +335,7 @@ def names_in_lower_case(original: Original, self: Any, packet: Packet, now: floa
     "_route",
     rule="SIO-DISC-01",
     case="sio5.disconnect.takes-effect[websocket]",
+    wide="Cases about what becomes of a client that leaves make it leave in this way.",
 )
 def disconnect_ignored(original: Original, self: Any, packet: Packet, now: float) -> None:
     """A client that leaves a namespace stays in it."""
