@@ -154,6 +154,7 @@ def connect_error_ignored(original: Original, self: Any, packet: Packet, now: fl
     "_request_join",
     rule="SIO-CONN-18",
     case="sio5.namespace.two-on-one-connection[main-first,websocket]",
+    wide="Every case with two namespaces needs the second.",
 )
 def one_namespace_only(original: Original, self: Any, packet: Packet) -> None:
     """A client that is in a namespace is refused in every other."""
@@ -240,6 +241,7 @@ def text_behind_connect_ignored(original: Original, self: Any, message: str | by
     "encode_packet",
     rule="SIO-PKT-05",
     case="sio5.connect.namespace.answered[main,websocket]",
+    wide="Cases that look at the text of an answer in the main namespace find a name in it.",
 )
 def main_namespace_written_out(original: Original, *args: Any) -> Any:
     """What is sent for the main namespace names it."""

@@ -34,6 +34,7 @@ def only_first_packet_of_a_payload(original: Original, body: bytes) -> Any:
     "encode_payload",
     rule="EIO-P4-01b",
     case="eio4.payload.batch-into-pending-poll.separated",
+    wide="Whatever is polled two packets at a time is cut at the wrong place.",
 )
 def packets_joined_by_line_feeds(original: Original, messages: list[Message]) -> bytes:
     """Several packets of one answer stand on lines of their own."""
