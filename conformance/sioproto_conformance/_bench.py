@@ -86,6 +86,9 @@ class Findings:
     observations: list[Observation] = field(default_factory=list)
     timed_out: bool = False
     """Whether a check failed because nothing came in time, no end either."""
+    others_waited: bool = False
+    """Whether somebody who did no harm was kept waiting: with ``timed_out``, and the finding itself
+    where the server is asked to serve others meanwhile."""
 
 
 class LivingPeer(Protocol):
@@ -240,8 +243,14 @@ class Bench:
         """Record whether the session shows that it is alive: by an echo where there is one."""
         trouble = await peer.alive()
         silent = peer.closed is None or peer.closed.by_silence
-        self.findings.timed_out |= trouble is not None and silent
+        if trouble is not None and silent:
+            self.keeps_waiting()
         return self.check(trouble is None, f"{peer.name} open", trouble, rule=rule)
+
+    def keeps_waiting(self) -> None:
+        """Note that somebody who did no harm is not answered in time. On a machine that was busy
+        the case is run again."""
+        self.findings.timed_out = self.findings.others_waited = True
 
     async def nothing_more(self, peer: EnginePeer | SocketPeer, *, rule: str | None = None) -> bool:
         """Record whether the server owes nothing more, by an echo that comes behind it all.

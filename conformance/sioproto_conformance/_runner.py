@@ -409,7 +409,9 @@ async def _end_of(bench: Bench, shakes_hands: bool) -> Ending:
         ending = _ending_by(_first_leaf(error), bench)
     else:
         ending = Ending()
-    if bench.findings.timed_out and shakes_hands and not await bench.responsive():
+    found = bench.findings
+    silent = found.timed_out and not found.others_waited
+    if silent and shakes_hands and not await bench.responsive():
         return Ending(Verdict.INCONCLUSIVE, "nothing came in time, as the server is too busy")
     return ending
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import ssl
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,12 @@ from sioproto.trio._hosting import Hosting
 from sioproto.trio._http import Fallback, HttpConnection
 from sioproto.trio._tls import SecureWire
 from sioproto.trio._wire import Wire
+
+_LOGGER = logging.getLogger(__name__)
+
+# Of files or of memory: it is there again when other connections have ended.
+_OUT_OF_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+_TRY_AGAIN = 0.1
 
 Listener = trio.abc.Listener[Any]
 Address = tuple[str, int]
@@ -87,18 +95,38 @@ class _Serving:
         """Serve until cancelled, then end in order."""
 
         async def accept(tasks: trio.Nursery) -> None:
-            await trio.serve_listeners(self._serve_stream, list(listeners), handler_nursery=tasks)
+            async with trio.open_nursery() as nursery:
+                for listener in listeners:
+                    nursery.start_soon(self._accept, listener, tasks)
 
         await self._hosting.run(
             accept, started=lambda: task_status.started(list(_addresses(listeners)))
         )
 
+    async def _accept(self, listener: Listener, tasks: trio.Nursery) -> None:
+        """Accept for ever. What trio has for that closes each connection in a scope and a pass of
+        the scheduler of its own, which is a tenth of a short one's cost."""
+        async with listener:
+            while True:
+                try:
+                    stream = await listener.accept()
+                except OSError as error:
+                    if error.errno not in _OUT_OF_ROOM:
+                        raise
+                    _LOGGER.error("no connection can be accepted: %s", error)
+                    await trio.sleep(_TRY_AGAIN)
+                else:
+                    tasks.start_soon(self._serve_stream, stream)
+
     async def _serve_stream(self, stream: trio.abc.Stream) -> None:
         wire = self._wire(stream)
-        connection = HttpConnection(
-            wire, self._find_endpoint, self._fallback, self._config, self._hosting
-        )
-        await connection.run()
+        try:
+            connection = HttpConnection(
+                wire, self._find_endpoint, self._fallback, self._config, self._hosting
+            )
+            await connection.run()
+        finally:
+            await wire.close()
 
     def _wire(self, stream: trio.abc.Stream) -> Wire:
         context, fast = self._ssl_context, self._config.fast_lanes

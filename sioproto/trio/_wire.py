@@ -110,7 +110,10 @@ class Wire:
 
     async def close(self) -> None:
         """Close the connection, whatever the peer does."""
-        await trio.aclose_forcefully(self._stream)
+        if self._socket is not None:
+            self._socket.close()
+        else:
+            await trio.aclose_forcefully(self._stream)
 
     def try_send(self, data: bytes) -> bool:
         """Send without waiting as much as the kernel takes at once.

@@ -251,7 +251,7 @@ def test_list_for_machines() -> None:
         " seen.",
         "rules": ["SIO-EVT-09", "SIO-ACK-15"],
         "levels": ["MUST", "MUST"],
-        "needs": ["conformance", "outgoing", "acks"],
+        "needs": ["conformance", "outgoing", "acks", "eio4"],
         "tags": [],
     }
     assert not validator.is_valid({**lines[0], "levels": ["PERHAPS"]})

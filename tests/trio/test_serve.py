@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import ssl
 from functools import partial
@@ -355,3 +356,38 @@ async def test_serving_that_is_cancelled_as_it_begins_ends(
         for _ in range(turns):
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
+
+
+class FullListener(MemoryListener):
+    """A listener that runs out of something a few times before it accepts."""
+
+    def __init__(self, *errors: int) -> None:
+        super().__init__()
+        self.errors = list(errors)
+
+    async def accept(self) -> trio.abc.Stream:
+        if self.errors:
+            raise OSError(self.errors.pop(0), "no room")
+        return await super().accept()
+
+
+async def test_accepting_goes_on_when_there_is_room_again(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With no files left, a server that gives up, or tries without a pause, helps nobody."""
+    listener = FullListener(errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    async with trio.open_nursery() as nursery:
+        start = trio.current_time()
+        await nursery.start(partial(serve, EngineServer(echo), listeners=[listener]))
+        client = Client(listener.connect())
+        assert (await client.request("GET", POLLING)).status == 200
+        assert trio.current_time() - start == pytest.approx(0.3)
+        nursery.cancel_scope.cancel()
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 3
+
+
+async def test_listener_that_is_broken_ends_the_serving(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="no room"), flatten_subgroups=True):
+        await serve(EngineServer(echo), listeners=[FullListener(errno.EBADF)])

@@ -126,6 +126,7 @@ break_by(
     what="A namespace is made for each client that asks for one, whatever its name.",
     rule="SIO-NSP-05",
     case="sio5.dynamic-namespace.no-match.refused[empty-word]",
+    wide="Cases that ask for a namespace that is nowhere are let into it.",
 )
 
 
@@ -181,6 +182,7 @@ def always_secure(original: Original, *args: Any) -> Any:
     "new_socket",
     rule="SIO-HS-08",
     case="sio5.lifecycle.new-socket.new-id",
+    wide="Every case that tells a new socket from the one before does so by the id.",
 )
 def same_id_on_one_connection(
     original: Original, self: Any, namespace: Namespace, connection: Any, *rest: Any

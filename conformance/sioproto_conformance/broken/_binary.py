@@ -21,6 +21,7 @@ from sioproto_conformance.broken import Original, broken
     "encode_packet",
     rule="SIO-BIN-04",
     case="sio5.binary.echoed[official-suite,websocket]",
+    wide="Every case with two attachments gets one of them twice.",
 )
 def every_placeholder_has_number_zero(original: Original, *args: Any) -> Any:
     """All placeholders of a packet stand for the first attachment."""
@@ -35,6 +36,7 @@ def every_placeholder_has_number_zero(original: Original, *args: Any) -> Any:
     "encode_packet",
     rule="SIO-BIN-05",
     case="sio5.binary.echoed[one,websocket]",
+    wide="Every case with attachments awaits them behind an event that says how many.",
 )
 def attachments_not_announced(original: Original, *args: Any) -> Any:
     """A packet with attachments does not say so."""

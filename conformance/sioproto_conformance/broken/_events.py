@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -158,6 +159,7 @@ def any_name_made_text(original: Original, packet: Packet) -> None:
     "acknowledge",
     rule="SIO-ACK-02",
     case="sio5.ack.id.same[one,websocket]",
+    wide="Whoever awaits an acknowledgement awaits it by its id.",
 )
 def next_id_acknowledged(original: Original, self: Any, id: int, args: Any) -> None:
     """An acknowledgement has the next id."""
@@ -169,6 +171,7 @@ def next_id_acknowledged(original: Original, self: Any, id: int, args: Any) -> N
     "encode",
     rule="SIO-ACK-03",
     case="sio5.ack.values.same[one,websocket]",
+    wide="Most acknowledgements have one value.",
 )
 def one_value_without_its_array(original: Original, self: Any, packet: Packet, *args: Any) -> Any:
     """An acknowledgement of one value has no array around it."""
@@ -182,6 +185,7 @@ def one_value_without_its_array(original: Original, self: Any, packet: Packet, *
     "acknowledge",
     rule="SIO-ACK-04",
     case="sio5.ack.once[websocket]",
+    wide="Every case that awaits an acknowledgement, and nothing behind it, gets another one.",
 )
 def acknowledged_twice(original: Original, self: Any, id: int, args: Any) -> None:
     """Every acknowledgement is sent twice."""
@@ -364,13 +368,16 @@ def number_too_large_ignored(original: Original, self: Any, message: Any) -> Any
 async def long_packet_keeps_everybody_waiting(original: Original, self: Any) -> bytes:
     """While a very long packet is read, nobody else is served."""
     data: bytes = await original(self)
+    server = trio.lowlevel.current_task().parent_nursery
+    assert server is not None
     if len(data) > 10_000:
-        _busy.append(trio.current_time() + 60)
-    await trio.sleep_until(_busy[-1])
+        _busy[server] = trio.current_time() + 60
+    await trio.sleep_until(_busy.get(server, 0))
     return data
 
 
-_busy = [0.0]
+# By the nursery of a server's connections: the next case has a server of its own.
+_busy: WeakKeyDictionary[trio.Nursery, float] = WeakKeyDictionary()
 
 
 break_by(

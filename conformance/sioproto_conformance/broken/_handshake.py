@@ -177,6 +177,7 @@ def revision_taken_for_granted(original: Original, query: Mapping[str, str], con
     "judge",
     rule="EIO-QP-05",
     case="eio4.refusal.unknown-session.answered[get]",
+    wide="Whether a session has ended is asked by its id.",
 )
 def unknown_session_opened(original: Original, self: Any, request: Any, *, upgrade: bool) -> Any:
     """A request with an unknown session id opens a session by another."""
@@ -218,6 +219,7 @@ def strange_parameters_refused(
     "judge",
     rule="EIO-QP-12b",
     case="eio4.refusal.revision-of-session.kept[other]",
+    wide="Sessions of revision 3 are also asked by requests that do not name one.",
 )
 def revision_changed_by_a_request(
     original: Original, self: Any, request: Any, *, upgrade: bool

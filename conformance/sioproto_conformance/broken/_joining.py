@@ -38,6 +38,7 @@ def greeted_unasked(original: Original, self: Any) -> None:
     "_connect_reply",
     rule="SIO-CONN-02",
     case="sio5.connect.namespace.answered[main,websocket]",
+    wide="Whoever is meant by its id, or compares ids, has none.",
 )
 def joined_without_session_id(original: Original, self: Any, namespace: Any, told: Any) -> Any:
     """The answer to CONNECT has no session id."""
@@ -76,6 +77,7 @@ def connection_without_namespace_kept(original: Original, self: Any, now: float)
     "_request_join",
     rule="SIO-CONN-07",
     case="sio5.connect.auth.reaches-application[main,token]",
+    wide="Applications of tier 2 are told by credentials how to treat a client.",
 )
 def credentials_lost(original: Original, self: Any, packet: Packet) -> None:
     """The application sees empty credentials, whatever the client sends."""
@@ -152,6 +154,7 @@ def connect_error_ignored(original: Original, self: Any, packet: Packet, now: fl
     "_request_join",
     rule="SIO-CONN-18",
     case="sio5.namespace.two-on-one-connection[main-first,websocket]",
+    wide="Every case with two namespaces needs the second.",
 )
 def one_namespace_only(original: Original, self: Any, packet: Packet) -> None:
     """A client that is in a namespace is refused in every other."""
@@ -238,6 +241,7 @@ def text_behind_connect_ignored(original: Original, self: Any, message: str | by
     "encode_packet",
     rule="SIO-PKT-05",
     case="sio5.connect.namespace.answered[main,websocket]",
+    wide="Cases that look at the text of an answer in the main namespace find a name in it.",
 )
 def main_namespace_written_out(original: Original, *args: Any) -> Any:
     """What is sent for the main namespace names it."""
@@ -333,6 +337,7 @@ def names_in_lower_case(original: Original, self: Any, packet: Packet, now: floa
     "_route",
     rule="SIO-DISC-01",
     case="sio5.disconnect.takes-effect[websocket]",
+    wide="Cases about what becomes of a client that leaves make it leave in this way.",
 )
 def disconnect_ignored(original: Original, self: Any, packet: Packet, now: float) -> None:
     """A client that leaves a namespace stays in it."""

@@ -33,6 +33,7 @@ def type_counts_as_data(
     "_receive",
     rule="EIO-PKT-02",
     case="eio4.message.empty-text.echoed[polling]",
+    wide="Every packet without data is passed over, pings and close packets of clients among them.",
 )
 def empty_message_ignored(
     original: Original, self: Any, kind: PacketType, data: str | bytes, now: float

@@ -34,6 +34,7 @@ def only_first_packet_of_a_payload(original: Original, body: bytes) -> Any:
     "encode_payload",
     rule="EIO-P4-01b",
     case="eio4.payload.batch-into-pending-poll.separated",
+    wide="Whatever is polled two packets at a time is cut at the wrong place.",
 )
 def packets_joined_by_line_feeds(original: Original, messages: list[Message]) -> bytes:
     """Several packets of one answer stand on lines of their own."""
@@ -49,6 +50,7 @@ break_by(
     what="Over polling, binary is sent with the type that revision 3 has in front of it.",
     rule="EIO-P4-02",
     case="eio4.message.binary.echoed[polling,four-bytes]",
+    wide="Every binary message by polling is written in this way.",
 )
 
 
@@ -109,6 +111,7 @@ def post_answered_with_nothing(
     "poll_opened",
     rule="EIO-POLL-02",
     case="eio4.polling.buffered-message.answered-at-once",
+    wide="By polling, most answers are there before the poll is.",
 )
 def buffer_waits_for_the_next_message(
     original: Original, self: Any, exchange: Any, now: float
@@ -239,6 +242,7 @@ def octet_stream_left_hanging(
     "finish",
     rule="EIO-POLL-14",
     case="eio4.payload.packets-behind-invalid-one.not-delivered",
+    wide="Each way to write a payload wrongly has a case of its own, which awaits the end.",
 )
 def invalid_packet_only_refused(
     original: Original, self: Any, reason: CloseReason, error: Any = None
@@ -272,6 +276,7 @@ def invalid_base64_left_hanging(original: Original, self: Any, body: bytes, now:
     "_receive",
     rule="EIO-CL-01",
     case="eio4.close.packet-by-polling.ends-session",
+    wide="Cases about what becomes of an ended session end it by such a packet.",
 )
 def close_packet_ignored(original: Original, self: Any, kind: PacketType, *args: Any) -> None:
     """A close packet sent by polling has no effect."""
@@ -284,6 +289,7 @@ def close_packet_ignored(original: Original, self: Any, kind: PacketType, *args:
     "ended",
     rule="EIO-CL-09",
     case="eio4.close.ended-session.unknown[close-packet,post]",
+    wide="Whether a session has ended is asked by its id.",
 )
 def ended_sessions_kept(original: Original, self: Any, session: Any) -> None:
     """A session that has ended is still found by its id."""

@@ -32,6 +32,7 @@ def private_id_is_public(original: Original, self: Any, *args: Any) -> Any:
     "_remember",
     rule="SIO-CSR-03",
     case="sio5.recovery.event.has-offset[websocket]",
+    wide="Every case of recovery begins with an offset.",
 )
 def events_without_offset(
     original: Original, self: Any, packet: Packet, target: Any, only: Any, flags: Any

@@ -31,6 +31,7 @@ break_by(
     "_answer_probes",
     rule="EIO-UPS-02",
     case="eio4.upgrade.pending-poll.gets-noop",
+    wide="Every upgrade from polling waits for the end of its poll.",
 )
 def pending_poll_kept_at_the_probe(original: Original, self: Any, candidate: Any) -> None:
     """A poll that is pending at the probe is left pending; later ones are answered."""
@@ -95,6 +96,7 @@ def buffer_lost_at_the_switch(original: Original, self: Any, candidate: Any) -> 
     "post_opened",
     rule="EIO-UPS-06",
     case="eio4.upgrade.polls-and-posts.served-meanwhile",
+    wide="Cases that say something during an upgrade say it by a POST.",
 )
 def posts_refused_while_upgrading(original: Original, self: Any, exchange: Any, *args: Any) -> Any:
     """Between probe and upgrade packet, POSTs are refused."""

@@ -83,6 +83,7 @@ async def early_frames_lost(original: Original, self: Any, opening: bytes, recei
     "frames",
     rule="EIO-WS-01",
     case="eio4.websocket.many-frames-at-once.echoed",
+    wide="Whatever the server says in one go, two answers or more, is one message.",
 )
 def batch_sent_as_payload(original: Original, messages: Any, base64: bool) -> Any:
     """Texts that leave together are one WebSocket message, joined like a payload."""
