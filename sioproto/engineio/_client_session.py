@@ -322,6 +322,8 @@ class ClientSession:
                 self._receive(packet.type, packet.data)
                 if self.state is State.CLOSED or (self.state is State.LEAVING and not self.sid):
                     return  # what follows is for nobody
+                if self.transport != "polling":  # it opened no session, and another one is tried
+                    return
         except DecodeError as error:
             self._misread(error)
         if self.state is State.OPEN:

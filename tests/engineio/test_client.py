@@ -20,6 +20,7 @@ from sioproto.engineio import (
     SessionClosed,
     SessionUpgraded,
     UpgradeFailed,
+    WsConnect,
 )
 from tests.joined import joined_engines
 
@@ -186,6 +187,24 @@ def test_nobody_there() -> None:
     client.open(now=joined.now)  # and once more
     joined.run()
     assert len(joined.events_of(OpenFailed)) == 2
+
+
+@pytest.mark.covers("EIO-CLI-13")
+@pytest.mark.parametrize("rest", [b'0{"sid":"S"', b"4hello", b"?"])
+def test_what_is_behind_a_bad_open_packet_is_not_for_the_next_transport(rest: bytes) -> None:
+    """Found by fuzzing: a good open packet behind a bad one opened the session that a WebSocket
+    was to open meanwhile."""
+    if rest.startswith(b"0"):
+        rest += b',"upgrades":[],"pingInterval":300,"pingTimeout":200,"maxPayload":99}'
+    client = EngineClient(ClientConfig(try_all_transports=True), nonce=lambda: "n")
+    client.open(now=0.0)
+    (request,) = client.outputs()
+    assert isinstance(request, HttpRequest)
+    client.http_response(request.exchange, 200, (), b"0{}\x1e" + rest, now=0.0)
+    (connect,) = client.outputs()
+    assert isinstance(connect, WsConnect)
+    client.ws_opened(connect.ws, now=0.0)
+    assert list(client.outputs()) == []
 
 
 @pytest.mark.covers("EIO-UPC-07")
