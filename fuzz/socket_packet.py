@@ -15,18 +15,26 @@ from fuzzing.plain import bytes_of, depth_of, has_surrogates, text_of
 from fuzzing.target import Target
 from fuzzing.verdict import agree, outcome, plainly
 from sioproto import LocalProtocolError
+from sioproto._json import scanner_of
 from sioproto.socketio import Packet, StrictJson, encode_packet
-from sioproto.socketio._packet import decode_header
+from sioproto.socketio._packet import decode_header, decode_usual
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 JSON = StrictJson()
+SCAN = scanner_of(JSON)
 MAX_ATTACHMENTS = 10
 
 
 def decode(data: bytes) -> tuple[Packet, int] | Exception:
-    return outcome(lambda: decode_header(text_of(data), JSON, MAX_ATTACHMENTS))
+    return outcome(lambda: _decode(text_of(data)))
+
+
+def _decode(text: str) -> tuple[Packet, int]:
+    """As a connection's decoder does it."""
+    usual = decode_usual(text, SCAN, MAX_ATTACHMENTS)
+    return usual or decode_header(text, JSON, MAX_ATTACHMENTS)
 
 
 def judge(data: bytes) -> None:
@@ -48,7 +56,7 @@ def judge(data: bytes) -> None:
     if has_surrogates(text):
         return  # which no peer can send, and which two escapes may join to something else
     again.encode()  # in UTF-8, on the wire
-    back = outcome(lambda: decode_header(again, JSON, MAX_ATTACHMENTS))
+    back = outcome(lambda: _decode(again))
     if not isinstance(back, tuple):
         assert depth >= 300, f"{again!r}: {back}"
         return

@@ -34,7 +34,8 @@ def main() -> None:
 
     \b
     Exit codes: 0 conformant, 1 not conformant, 2 wrong usage, 3 the target cannot be reached,
-    4 inconclusive or an error of the suite, 5 a known failure that is none any more.
+    4 inconclusive or an error of the suite, 5 a known failure that is none any more,
+    130 interrupted.
     """
 
 

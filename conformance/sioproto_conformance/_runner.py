@@ -257,11 +257,12 @@ class Runner:
         reason = self._withheld(case)
         if reason is not None:
             return Result(case, Verdict.SKIP, f"withheld: {reason}", withheld=True)
+        survey = self._standing.survey
         for need in case.needs:
-            if need in self._standing.survey.lacking:
+            if need in survey.lacking:
                 # Whoever declares what is not there is not let off with a skip.
-                verdict = Verdict.FAIL if need in self._standing.survey.claimed else Verdict.SKIP
-                return Result(case, verdict, f"needs {need}: {self._standing.survey.lacking[need]}")
+                verdict = Verdict.FAIL if need in survey.claimed else Verdict.SKIP
+                return Result(case, verdict, f"needs {need}: {survey.lacking[need]}")
         code = self._standing.exited()
         if code is not None:
             reason = f"the target had ended with {code} before"
@@ -289,12 +290,9 @@ class Runner:
         return None
 
     async def _run_on_bench(self, case: Case) -> Result:
-        site = (
-            self._standing.survey.fast
-            if FAST_HEARTBEAT in case.needs
-            else self._standing.survey.slow
-        )
-        timeout = answer_timeout(self._standing.survey, self._options)
+        survey = self._standing.survey
+        site = survey.fast if FAST_HEARTBEAT in case.needs else survey.slow
+        timeout = answer_timeout(survey, self._options)
         ending: Ending | None = None
         began = trio.current_time()
         bench = Bench(case, site, timeout=timeout, seed=self._options.seed)
@@ -302,7 +300,7 @@ class Runner:
         try:
             async with bench.open():
                 with trio.move_on_after(limit) as scope:
-                    ending = await _end_of(bench, self._standing.survey.shakes_hands)
+                    ending = await _end_of(bench, survey.shakes_hands)
                 if scope.cancelled_caught:
                     ending = Ending(Verdict.INCONCLUSIVE, f"not done after {limit:.0f} s")
         except Exception as error:

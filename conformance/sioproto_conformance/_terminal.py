@@ -57,7 +57,6 @@ class Terminal:
     def __init__(self, *, plain: bool, total: int, rules: Mapping[str, Rule]) -> None:
         self.console = Console(highlight=False, no_color=True if plain else None)
         self._rules = rules
-        self._total = total
         self._counts: dict[str, Counter[Verdict]] = defaultdict(Counter)
         self._running: dict[str, None] = {}
         self._progress = Progress(

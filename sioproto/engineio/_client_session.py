@@ -320,10 +320,9 @@ class ClientSession:
         try:
             for packet in self._dialect.decode_payload(body, content_type):
                 self._receive(packet.type, packet.data)
-                if self.state is State.CLOSED or (self.state is State.LEAVING and not self.sid):
+                over = self.state is State.CLOSED or (self.state is State.LEAVING and not self.sid)
+                if over or self.transport != "polling":  # no session was opened: another is tried
                     return  # what follows is for nobody
-                if self.transport != "polling":  # it opened no session, and another one is tried
-                    return
         except DecodeError as error:
             self._misread(error)
         if self.state is State.OPEN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any, Literal
@@ -80,7 +81,7 @@ class PendingAck:
         self.lose(self._socket, "timeout")
 
 
-class Answers:
+class Answers(ABC):
     """What several were asked for: settled once, when all have answered or the time is up.
 
     Each of those who are asked is expected first. Whoever has yet to find out how many that will be
@@ -143,8 +144,9 @@ class Answers:
         self._namespace.answers_settled(self)
         self._put(self._outcome())
 
+    @abstractmethod
     def _outcome(self) -> Output:
-        raise NotImplementedError
+        """What the application is told."""
 
 
 class BroadcastAnswers(Answers):

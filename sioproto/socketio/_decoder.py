@@ -6,7 +6,7 @@ from typing import Any
 
 from sioproto._errors import DecodeError
 from sioproto._json import JsonCodec, scanner_of
-from sioproto.socketio._packet import Packet, decode_any_header, decode_usual
+from sioproto.socketio._packet import Packet, decode_header, decode_usual
 
 
 class Decoder:
@@ -40,7 +40,7 @@ class Decoder:
             self.reset()
             raise DecodeError("text while attachments are missing", rule="SIO-BIN-15")
         most = self._max_attachments
-        packet, missing = decode_usual(message, self._scan, most) or decode_any_header(
+        packet, missing = decode_usual(message, self._scan, most) or decode_header(
             message, self._json, most
         )
         if not missing:

@@ -60,7 +60,7 @@ HOLE = '{"_placeholder":true,"num":0}'
 def test_usual_packet_is_scanned_once_and_its_head_by_no_regular_expression(
     messages: list[str | bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_decoder, "decode_any_header", forbidden)
+    monkeypatch.setattr(_decoder, "decode_header", forbidden)
     json = CountingJson()
     monkeypatch.setattr(json, "_decoder", None)
     decoder = TextParser(json).decoder(max_attachments=1)
