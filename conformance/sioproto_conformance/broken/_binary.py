@@ -50,6 +50,7 @@ def attachments_not_announced(original: Original, *args: Any) -> Any:
     "encode_packet",
     rule="SIO-BIN-06",
     case="sio5.binary.echoed[official-suite,polling]",
+    wide="Every case with two attachments gets them the wrong way round.",
 )
 def attachments_backwards(original: Original, *args: Any) -> Any:
     """The last attachment is sent first."""

@@ -45,6 +45,7 @@ def crash_when_a_body_is_not_utf8(original: Original, body: bytes) -> Any:
     "choose_encoding",
     rule="EIO-HC-01b",
     case="eio4.compression.poll-answer.decodes[nothing-said]",
+    wide="No case but those about compression asks for it, and long answers are compressed.",
 )
 def compressed_unasked(original: Original, request: Request) -> str:
     """Large answers are compressed whatever the client accepts."""

@@ -76,6 +76,7 @@ def binary_sent_as_text(original: Original, messages: Any, base64: bool) -> Any:
     "_decode_base64",
     rule="EIO-PKT-06",
     case="eio4.message.empty-binary.echoed[polling]",
+    wide="The bytes that cases send by polling include none at all.",
 )
 def empty_base64_refused(original: Original, text: str) -> Any:
     """A binary message without a byte is taken for broken base64."""

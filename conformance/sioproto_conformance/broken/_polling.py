@@ -84,6 +84,7 @@ def answer_cut_at_max_payload(original: Original, self: Any, messages: list[Mess
     "decode_payload",
     rule="EIO-PKT-11",
     case="eio4.message.text.echoed[polling,latin]",
+    wide="Cases send text beyond ASCII wherever text is sent by polling.",
 )
 def payload_read_as_latin_1(original: Original, body: bytes) -> Any:
     """A payload is read one character a byte."""
@@ -315,6 +316,7 @@ def close_packet_refused(original: Original, self: Any, kind: PacketType, *args:
     "finish",
     rule="EIO-POLL-16b",
     case="eio4.polling.pending-poll.ended-with-session[close-packet]",
+    wide="By polling, the end of a session is told to the poll that waits.",
 )
 def pending_poll_forgotten_at_the_end(original: Original, self: Any, *args: Any) -> None:
     """A poll that is pending when its session ends stays pending."""
