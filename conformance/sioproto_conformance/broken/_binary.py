@@ -87,6 +87,7 @@ def binary_acknowledged_without_id(original: Original, packet: Packet, codec: An
     "_take_buffer",
     rule="SIO-PKT-10",
     case="sio5.binary.burst.contiguous[polling]",
+    wide="Cases that have bytes beside text ask for the order of both.",
 )
 def texts_overtake_attachments(original: Original, self: Any) -> Any:
     """Of what leaves together, texts leave first."""

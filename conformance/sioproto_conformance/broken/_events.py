@@ -326,6 +326,7 @@ def not_a_number_is_null(original: Original, name: str) -> None:
     "dumps",
     rule="SIO-PKT-08",
     case="sio5.event.unicode.echoed[latin,websocket]",
+    wide="Arguments, names and credentials of many cases have text beyond ASCII.",
 )
 def text_beyond_ascii_replaced(original: Original, self: Any, *args: Any) -> str:
     """What is sent has question marks in place of characters beyond ASCII."""

@@ -47,6 +47,7 @@ def empty_message_ignored(
     "_decode_text",
     rule="EIO-PKT-03",
     case="eio4.packet.invalid.closes-session[websocket,digit-7]",
+    wide="Cases about what becomes of a session that breaks the protocol break it in this way.",
 )
 def unknown_type_ignored(original: Original, text: str) -> Packet:
     """A packet of an unknown type is passed over."""
